@@ -1,0 +1,72 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+  .strictMemorySafety(),
+  .treatAllWarnings(as: .error),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .enableUpcomingFeature("ImmutableWeakCaptures"),
+  .enableExperimentalFeature("Lifetimes"),
+]
+let relaxed = Array(strict.dropFirst())
+
+let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// A C library from a Debian package, with its headers as a Swift module.
+func library(_ name: String, pkgConfig: String? = nil, debian package: String) -> Target {
+  .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([package])])
+}
+
+let package = Package(
+  name: "qflash",
+  products: [
+    .executable(name: "qflash", targets: ["qflash"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+    .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+  ],
+  targets: [
+    library("CZlib", pkgConfig: "zlib", debian: "zlib1g-dev"),
+    library("CZstd", pkgConfig: "libzstd", debian: "libzstd-dev"),
+    library("CLZ4", pkgConfig: "liblz4", debian: "liblz4-dev"),
+    library("CLZMA", pkgConfig: "liblzma", debian: "liblzma-dev"),
+    library("CBZip2", debian: "libbz2-dev"),
+    library("CDeflate", pkgConfig: "libdeflate", debian: "libdeflate-dev"),
+    library("CISAL", pkgConfig: "libisal", debian: "libisal-dev"),
+    library("CXXHash", pkgConfig: "libxxhash", debian: "libxxhash-dev"),
+    .target(name: "CLinux"),
+
+    .target(name: "Threads", dependencies: ["CLinux", deques], swiftSettings: strict),
+    .target(name: "Bytes", dependencies: ["CDeflate", "CXXHash"], swiftSettings: strict),
+    .target(name: "BlockIO", dependencies: ["Bytes", "Threads", "CLinux", system], swiftSettings: strict),
+    .target(
+      name: "Codecs",
+      dependencies: ["BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", system],
+      swiftSettings: strict),
+    .target(
+      name: "Images", dependencies: ["BlockIO", "Bytes", "Codecs", "Threads", "CDeflate", "CZlib", "CZstd", system],
+      swiftSettings: strict),
+    .target(name: "Partitions", dependencies: ["BlockIO", "Bytes"], swiftSettings: strict),
+    .target(name: "Flow", dependencies: ["BlockIO", "Bytes", "Threads"], swiftSettings: strict),
+    .target(
+      name: "Flashing",
+      dependencies: ["Images", "Codecs", "Partitions", "Flow", "BlockIO", "Bytes", "Threads", "CLinux", system],
+      swiftSettings: strict),
+    .target(name: "Terminal", dependencies: ["Bytes", "CLinux"], swiftSettings: strict),
+    .executableTarget(
+      name: "qflash",
+      dependencies: ["Flashing", "Images", "BlockIO", "Bytes", "Flow", "Terminal", arguments, system],
+      swiftSettings: strict),
+
+    .target(name: "Support", dependencies: ["BlockIO", "Threads", system], path: "Tests/Support", swiftSettings: relaxed),
+    .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
+    .testTarget(
+      name: "FlowTests", dependencies: ["Flow", "BlockIO", "Threads", "Support"], swiftSettings: relaxed),
+  ]
+)

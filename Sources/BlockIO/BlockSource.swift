@@ -1,0 +1,74 @@
+/// What lies where on a disk.
+package protocol ExtentMap: Sendable {
+  /// The disk's size in bytes.
+  var byteCount: UInt64 { get }
+
+  /// What lies at `offset` (below `byteCount`), as an extent that starts there and ends at or before `limit`
+  /// (above `offset`, at most `byteCount`). Neighbouring extents may be of one kind.
+  func extent(at offset: UInt64, limit: UInt64) throws -> Extent
+}
+
+/// A disk that any thread can read at any offset.
+package protocol BlockSource: ExtentMap {
+  /// Fills `buffer` with the bytes at `offset`; zero, unallocated and unused extents read as zeroes.
+  /// The range must lie inside the disk.
+  func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws
+}
+
+/// A disk that any thread can write at any offset.
+package protocol BlockTarget: Sendable {
+  /// The target's size in bytes.
+  var byteCount: UInt64 { get }
+  /// The unit, in bytes, that one write must hold whole and no two threads may share: a power of two, 512 at least.
+  var sectorSize: Int { get }
+  /// Whether what has not been written yet is known to read as zeroes.
+  var isKnownZero: Bool { get }
+
+  /// Writes all of `bytes` at `offset`.
+  func write(_ bytes: RawSpan, at offset: UInt64) throws
+  /// Makes a range read as zeroes.
+  func writeZeroes(at offset: UInt64, count: UInt64) throws
+  /// Tells the device that a range's contents do not matter; whatever happens to them is right.
+  func discard(at offset: UInt64, count: UInt64) throws
+  /// Fills `buffer` with what the medium, not a cache, holds at `offset`.
+  func readBack(at offset: UInt64, into buffer: inout MutableRawSpan) throws
+  /// Waits until all that was written is on the medium.
+  func flush() throws
+}
+
+extension BlockTarget {
+  package var isKnownZero: Bool { false }
+  package func discard(at offset: UInt64, count: UInt64) throws {}
+}
+
+/// A disk to read and write: what filesystem drivers patch.
+package typealias BlockStore = BlockSource & BlockTarget
+
+/// A disk decoded in one forward pass, such as a compressed image or a pipe.
+///
+/// A stream belongs to the thread that drains it.
+package protocol ExtentStream: AnyObject {
+  /// The size of the disk, if the format says it before the end.
+  var byteCount: UInt64? { get }
+
+  /// The next extent in ascending order without gaps; at most as long as `buffer`, which holds its bytes, if it is
+  /// data, and of any length if it is not. Nil at the end, once the whole input has been checked.
+  func next(into buffer: inout MutableRawSpan) throws -> Extent?
+
+  /// Where data lay among what was delivered, or nil where all of it was data or zero.
+  ///
+  /// Asked after the end, for reading the target again: what is left out here was not written.
+  var map: (any ExtentMap)? { get }
+}
+
+extension ExtentStream {
+  package var map: (any ExtentMap)? { nil }
+}
+
+/// Bytes that come once, front to back: a file, a pipe, a decompressor.
+///
+/// A stream belongs to one thread at a time.
+package protocol ByteStream: AnyObject {
+  /// Fills `buffer` from its start and returns how many bytes were there: fewer than asked for only at the end.
+  func read(into buffer: inout MutableRawSpan) throws -> Int
+}

@@ -1,0 +1,51 @@
+/// Page-aligned memory with one owner.
+@safe
+package struct Buffer: ~Copyable, @unchecked Sendable {
+  private let base: UnsafeMutableRawPointer
+  /// Size in bytes.
+  package let count: Int
+
+  /// Takes `count` bytes, not cleared.
+  package init(count: Int, alignment: Int = 4096) {
+    unsafe base = .allocate(byteCount: max(count, 1), alignment: alignment)
+    self.count = count
+  }
+
+  deinit { unsafe base.deallocate() }
+
+  /// The first `length` bytes, to read.
+  @_lifetime(borrow self)
+  package func prefix(_ length: Int) -> RawSpan {
+    precondition(0...count ~= length)
+    return unsafe _overrideLifetime(RawSpan(_unsafeStart: base, byteCount: length), borrowing: self)
+  }
+
+  /// The `length` bytes from `offset`, to read.
+  @_lifetime(borrow self)
+  package func slice(_ offset: Int, _ length: Int) -> RawSpan {
+    precondition(offset >= 0 && length >= 0 && length <= count - offset)
+    return unsafe _overrideLifetime(RawSpan(_unsafeStart: base + offset, byteCount: length), borrowing: self)
+  }
+
+  /// The first `length` bytes, to fill.
+  @_lifetime(&self)
+  package mutating func mutablePrefix(_ length: Int) -> MutableRawSpan {
+    precondition(0...count ~= length)
+    return unsafe _overrideLifetime(MutableRawSpan(_unsafeStart: base, byteCount: length), mutating: &self)
+  }
+
+  /// The `length` bytes from `offset`, to fill.
+  @_lifetime(&self)
+  package mutating func mutableSlice(_ offset: Int, _ length: Int) -> MutableRawSpan {
+    precondition(offset >= 0 && length >= 0 && length <= count - offset)
+    return unsafe _overrideLifetime(MutableRawSpan(_unsafeStart: base + offset, byteCount: length), mutating: &self)
+  }
+
+  /// Gives the whole buffer to `body` to fill, and returns how much of it `body` says it filled.
+  package mutating func fill<Failure: Error>(
+    _ body: (inout MutableRawSpan) throws(Failure) -> Int
+  ) throws(Failure) -> Int {
+    var span = mutablePrefix(count)
+    return try body(&span)
+  }
+}

@@ -1,0 +1,112 @@
+#define _GNU_SOURCE
+#include "CLinux.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/falloc.h>
+#include <linux/fs.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+const int clinux_o_direct = O_DIRECT;
+const int clinux_o_tmpfile = O_TMPFILE;
+const int clinux_o_path = O_PATH;
+
+int clinux_block_device_size(int fd, uint64_t *size) { return ioctl(fd, BLKGETSIZE64, size); }
+int clinux_logical_sector_size(int fd, int *size) { return ioctl(fd, BLKSSZGET, size); }
+int clinux_block_device_is_read_only(int fd, int *read_only) { return ioctl(fd, BLKROGET, read_only); }
+int clinux_flush_block_buffers(int fd) { return ioctl(fd, BLKFLSBUF, 0); }
+int clinux_reread_partition_table(int fd) { return ioctl(fd, BLKRRPART); }
+
+int clinux_block_discard(int fd, uint64_t offset, uint64_t length) {
+  uint64_t range[2] = {offset, length};
+  return ioctl(fd, BLKDISCARD, range);
+}
+
+int clinux_block_zero_out(int fd, uint64_t offset, uint64_t length) {
+  uint64_t range[2] = {offset, length};
+  return ioctl(fd, BLKZEROOUT, range);
+}
+
+int clinux_punch_hole(int fd, uint64_t offset, uint64_t length) {
+  return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
+}
+
+int64_t clinux_seek_data(int fd, int64_t offset) { return lseek(fd, offset, SEEK_DATA); }
+int64_t clinux_seek_hole(int fd, int64_t offset) { return lseek(fd, offset, SEEK_HOLE); }
+
+int clinux_direct_io_alignment(int fd, uint32_t *memory, uint32_t *offset) {
+  *memory = *offset = 0;
+#ifdef STATX_DIOALIGN
+  struct statx s;
+  if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &s) != 0) return -1;
+  if (s.stx_mask & STATX_DIOALIGN) {
+    *memory = s.stx_dio_mem_align;
+    *offset = s.stx_dio_offset_align;
+  }
+#endif
+  return 0;
+}
+
+int clinux_set_thread_name(const char *name) { return pthread_setname_np(pthread_self(), name); }
+
+int clinux_lock_exclusively(int fd) { return flock(fd, LOCK_EX | LOCK_NB); }
+
+int clinux_is_range_locked(int fd, int64_t start, int64_t length) {
+  struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+  if (fcntl(fd, F_OFD_GETLK, &lock) != 0) return -1;
+  return lock.l_type != F_UNLCK;
+}
+
+int clinux_advise_sequential(int fd) { return posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); }
+int clinux_drop_cache(int fd, int64_t offset, int64_t length) {
+  return posix_fadvise(fd, offset, length, POSIX_FADV_DONTNEED);
+}
+int clinux_start_write_back(int fd, int64_t offset, int64_t length) {
+  return sync_file_range(fd, offset, length, SYNC_FILE_RANGE_WRITE);
+}
+
+uint32_t clinux_major(uint64_t device) { return major(device); }
+uint32_t clinux_minor(uint64_t device) { return minor(device); }
+
+int clinux_terminal_columns(int fd) {
+  struct winsize size;
+  return ioctl(fd, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+void *clinux_map_zeroed(size_t length) {
+  void *start = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  return start == MAP_FAILED ? NULL : start;
+}
+int clinux_unmap(void *start, size_t length) { return munmap(start, length); }
+
+static volatile sig_atomic_t interrupts;
+static volatile sig_atomic_t last_signal;
+
+static void count_interrupt(int number) {
+  last_signal = number;
+  if (++interrupts >= 3) _exit(128 + number);
+}
+
+int clinux_catch_interrupts(void) {
+  struct sigaction action = {.sa_handler = count_interrupt};
+  sigemptyset(&action.sa_mask);
+  const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+  for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
+    struct sigaction old;
+    if (sigaction(signals[i], NULL, &old) != 0) return -1;
+    if (old.sa_handler == SIG_IGN) continue;  // nohup
+    if (sigaction(signals[i], &action, NULL) != 0) return -1;
+  }
+  signal(SIGPIPE, SIG_IGN);
+  return 0;
+}
+int clinux_interrupt_count(void) { return interrupts; }
+int clinux_interrupt_signal(void) { return last_signal; }

@@ -1,0 +1,59 @@
+#ifndef CLINUX_H
+#define CLINUX_H
+
+// The Linux-only calls and constants that Swift's Glibc module does not show
+// (_GNU_SOURCE, _IOR macros, variadic calls), one plain function for each.
+// Every function returns 0 or a count, or -1 with errno set, unless it says otherwise.
+
+#include <stdint.h>
+#include <sys/types.h>
+
+extern const int clinux_o_direct;
+extern const int clinux_o_tmpfile;
+extern const int clinux_o_path;
+
+/// BLKGETSIZE64: size in bytes of the block device open at `fd`.
+int clinux_block_device_size(int fd, uint64_t *_Nonnull size);
+/// BLKSSZGET: logical sector size of the block device open at `fd`.
+int clinux_logical_sector_size(int fd, int *_Nonnull size);
+/// BLKROGET: whether the block device open at `fd` is read-only.
+int clinux_block_device_is_read_only(int fd, int *_Nonnull read_only);
+/// BLKDISCARD / BLKZEROOUT over [offset, offset + length).
+int clinux_block_discard(int fd, uint64_t offset, uint64_t length);
+int clinux_block_zero_out(int fd, uint64_t offset, uint64_t length);
+/// BLKFLSBUF: write back and drop the page cache of the block device open at `fd`.
+int clinux_flush_block_buffers(int fd);
+/// BLKRRPART: ask the kernel to read the partition table again.
+int clinux_reread_partition_table(int fd);
+/// fallocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE).
+int clinux_punch_hole(int fd, uint64_t offset, uint64_t length);
+/// lseek(SEEK_DATA / SEEK_HOLE).
+int64_t clinux_seek_data(int fd, int64_t offset);
+int64_t clinux_seek_hole(int fd, int64_t offset);
+/// statx(STATX_DIOALIGN): memory and offset alignment O_DIRECT needs, 0 if unknown.
+int clinux_direct_io_alignment(int fd, uint32_t *_Nonnull memory, uint32_t *_Nonnull offset);
+/// Names the calling thread (15 bytes shown in top -H and gdb).
+int clinux_set_thread_name(const char *_Nonnull name);
+/// flock(LOCK_EX | LOCK_NB).
+int clinux_lock_exclusively(int fd);
+/// F_OFD_GETLK for a write lock on [start, start + length): 1 if another open file holds one there, 0 if none does.
+int clinux_is_range_locked(int fd, int64_t start, int64_t length);
+/// posix_fadvise: sequential reading, and dropping a range from the page cache. Returns an errno.
+int clinux_advise_sequential(int fd);
+int clinux_drop_cache(int fd, int64_t offset, int64_t length);
+/// sync_file_range: start writing a range back.
+int clinux_start_write_back(int fd, int64_t offset, int64_t length);
+/// Major and minor number of a device.
+uint32_t clinux_major(uint64_t device);
+uint32_t clinux_minor(uint64_t device);
+/// TIOCGWINSZ: columns of the terminal at `fd`, 0 if it is none.
+int clinux_terminal_columns(int fd);
+/// calloc-like zeroed pages that take memory only once touched; NULL if refused.
+void *_Nullable clinux_map_zeroed(size_t length);
+int clinux_unmap(void *_Nonnull start, size_t length);
+/// Catches SIGINT, SIGTERM and SIGHUP: each adds 1 to what `clinux_interrupt_count` returns; the third ends the process.
+int clinux_catch_interrupts(void);
+int clinux_interrupt_count(void);
+int clinux_interrupt_signal(void);
+
+#endif

@@ -1,0 +1,45 @@
+package import BlockIO
+package import Bytes
+
+/// An opened disk image.
+package struct Image {
+  /// The two shapes a decoded image comes in.
+  package enum Content {
+    /// Any offset, any thread.
+    case disk(any BlockSource)
+    /// One forward pass.
+    case stream(any ExtentStream)
+  }
+
+  /// The format's name, such as `qcow2`.
+  package let format: String
+  package let content: Content
+  /// What `info` shows: the header's fields, layers, snapshots.
+  package let facts: Record
+  /// Header internals, for `-debug`.
+  package let internals: Record
+  /// What the user should know before the image is used, each a sentence.
+  package let warnings: [String]
+  /// Every file that was opened for the image, so that none of them becomes its own target.
+  package let files: [ImageFile]
+
+  package init(
+    format: String, content: Content, facts: Record = Record(), internals: Record = Record(), warnings: [String] = [],
+    files: [ImageFile] = []
+  ) {
+    self.format = format
+    self.content = content
+    self.facts = facts
+    self.internals = internals
+    self.warnings = warnings
+    self.files = files
+  }
+
+  /// The disk's size in bytes, if it is known before the end.
+  package var byteCount: UInt64? {
+    switch content {
+    case .disk(let disk): disk.byteCount
+    case .stream(let stream): stream.byteCount
+    }
+  }
+}

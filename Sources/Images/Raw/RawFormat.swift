@@ -1,0 +1,30 @@
+package import BlockIO
+import Bytes
+
+extension ImageFormat {
+  /// Raw: the disk's bytes as they are.
+  package static let raw = ImageFormat(name: "raw", isStreamable: true, probe: { _ in true }) { input in
+    switch input.bytes {
+    case .file(let file):
+      Image(format: "raw", content: .disk(file), facts: ["virtual-size": .size(file.byteCount)])
+    case .stream(let bytes): Image(format: "raw", content: .stream(RawStream(bytes)))
+    }
+  }
+}
+
+/// A raw disk read front to back; its size shows at its end.
+package final class RawStream: ExtentStream {
+  private let bytes: any ByteStream
+  private var offset: UInt64 = 0
+
+  package init(_ bytes: any ByteStream) { self.bytes = bytes }
+
+  package var byteCount: UInt64? { nil }
+
+  package func next(into buffer: inout MutableRawSpan) throws -> Extent? {
+    let count = UInt64(try bytes.read(into: &buffer))
+    guard count > 0 else { return nil }
+    defer { offset += count }
+    return Extent(.data, offset: offset, length: count)
+  }
+}

@@ -1,0 +1,52 @@
+package import BlockIO
+import Bytes
+package import Threads
+
+/// A disk in memory with an extent map of one's choice.
+package final class MemoryDisk: BlockSource, BlockTarget {
+  package let bytes: Monitor<[UInt8]>
+  package let byteCount: UInt64
+  package let sectorSize: Int
+  private let map: [Extent]
+
+  /// `map` need not cover the disk; what it leaves out is data.
+  package init(_ bytes: [UInt8], map: [Extent] = [], sectorSize: Int = 512) {
+    self.bytes = Monitor(bytes)
+    byteCount = UInt64(bytes.count)
+    self.map = map
+    self.sectorSize = sectorSize
+  }
+
+  /// A copy of all bytes.
+  package var contents: [UInt8] { bytes.update { $0 } }
+
+  package func extent(at offset: UInt64, limit: UInt64) -> Extent {
+    if let found = map.first(where: { $0.offset <= offset && offset < $0.end }) {
+      return Extent(found.kind, offset: offset, length: min(found.end, limit) - offset)
+    }
+    let next = map.map(\.offset).filter { $0 > offset }.min() ?? limit
+    return Extent(.data, offset: offset, length: min(next, limit) - offset)
+  }
+
+  package func read(at offset: UInt64, into buffer: inout MutableRawSpan) {
+    bytes.update { disk in
+      for i in 0..<buffer.byteCount { buffer.storeBytes(of: disk[Int(offset) + i], toByteOffset: i, as: UInt8.self) }
+    }
+  }
+
+  package func readBack(at offset: UInt64, into buffer: inout MutableRawSpan) { read(at: offset, into: &buffer) }
+
+  package func write(_ span: RawSpan, at offset: UInt64) {
+    bytes.update { disk in
+      for i in 0..<span.byteCount { disk[Int(offset) + i] = span.unsafeLoad(fromByteOffset: i, as: UInt8.self) }
+    }
+  }
+
+  package func writeZeroes(at offset: UInt64, count: UInt64) {
+    bytes.update { disk in
+      for i in 0..<Int(count) { disk[Int(offset) + i] = 0 }
+    }
+  }
+
+  package func flush() {}
+}
