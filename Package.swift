@@ -53,7 +53,7 @@ let package = Package(
       name: "Images", dependencies: ["BlockIO", "Bytes", "Codecs", "Threads", "CDeflate", "CZlib", "CZstd", system],
       swiftSettings: strict),
     .target(name: "Partitions", dependencies: ["BlockIO", "Bytes"], swiftSettings: strict),
-    .target(name: "Flow", dependencies: ["BlockIO", "Bytes", "Threads"], swiftSettings: strict),
+    .target(name: "Flow", dependencies: ["BlockIO", "Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Flashing",
       dependencies: ["Images", "Codecs", "Partitions", "Flow", "BlockIO", "Bytes", "Threads", "CLinux", system],
