@@ -58,7 +58,7 @@ let package = Package(
       name: "Flashing",
       dependencies: ["Images", "Codecs", "Partitions", "Flow", "BlockIO", "Bytes", "Threads", "CLinux", system],
       swiftSettings: strict),
-    .target(name: "Terminal", dependencies: ["Bytes", "CLinux"], swiftSettings: strict),
+    .target(name: "Terminal", dependencies: ["Bytes", "CLinux", "Threads"], swiftSettings: strict),
     .executableTarget(
       name: "qflash",
       dependencies: ["Flashing", "Images", "BlockIO", "Bytes", "Flow", "Terminal", arguments, system],
