@@ -51,7 +51,7 @@ package final class FlashJob: Sendable {
   package func run() throws -> FlashReport {
     let source = try OpenedSource(request.source, progress: progress)
     for note in source.notes + source.image.warnings { voice.say(note) }
-    let plan = try TargetPlan(request.target, images: source.image.files)
+    let plan = try TargetPlan(request.target, images: source.files)
     for note in plan.notes { voice.say(note) }
     try checkSize(plan, source)
     announcePolicy(source, plan)
@@ -60,7 +60,7 @@ package final class FlashJob: Sendable {
       throw Interrupted()
     }
     do {
-      let opened = try OpenedTarget(plan, byteCount: source.image.byteCount)
+      let opened = try OpenedTarget(plan, byteCount: source.image.byteCount, images: source.files)
       announceSlowZeroing(source, plan)
       return try write(source, to: opened, plan)
     } catch let error as IOError where error.path != plan.path && error.path != "standard output" {

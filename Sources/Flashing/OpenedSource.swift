@@ -8,12 +8,15 @@ package struct OpenedSource {
   package let image: Image
   /// Sentences for the user about how it is read.
   package let notes: [String]
+  /// Every file that the image is read from, so that none becomes its own target.
+  package let files: [ImageFile]
 
   /// Opens the image that `request` names.
   package init(_ request: SourceRequest, progress: JobProgress) throws {
     name = request.name
     let path = FilePath(request.name)
-    let file = try FileSource(path)
+    let file: FileSource
+    do { file = try FileSource(path) } catch { throw SourceUnreadable(error) }
     let head = try Self.head(of: file)
     let format: ImageFormat
     if let name = request.format {
@@ -26,6 +29,7 @@ package struct OpenedSource {
     }
     image = try format.open(ImageInput(bytes: .file(file), path: path, options: request.options))
     notes = []
+    files = [ImageFile(path: path, status: file.status)] + image.files
   }
 
   private static func head(of source: any BlockSource) throws -> [UInt8] {

@@ -2,6 +2,7 @@ import BlockIO
 import CLinux
 import Flow
 import Glibc
+import Images
 import SystemPackage
 
 /// A target opened for writing and locked; the locks go with it.
@@ -16,7 +17,7 @@ struct OpenedTarget {
   /// Opens what `plan` describes for a disk of `byteCount` bytes (nil: not known yet).
   ///
   /// Everything that can refuse a device or a file does so before anything in it changes.
-  init(_ plan: TargetPlan, byteCount: UInt64?) throws {
+  init(_ plan: TargetPlan, byteCount: UInt64?, images: [ImageFile]) throws {
     switch plan.kind {
     case .pipe:
       guard isatty(STDOUT_FILENO) == 0 else {
@@ -36,7 +37,7 @@ struct OpenedTarget {
       target = opened
       file = nil
     case .file:
-      let file = try Self.open(file: plan, byteCount: byteCount)
+      let file = try Self.open(file: plan, byteCount: byteCount, images: images)
       self.file = file
       target = file
       (device, diskLock) = (nil, nil)
@@ -54,7 +55,7 @@ struct OpenedTarget {
     return opened
   }
 
-  private static func open(file plan: TargetPlan, byteCount: UInt64?) throws -> FileTarget {
+  private static func open(file plan: TargetPlan, byteCount: UInt64?, images: [ImageFile]) throws -> FileTarget {
     let file = try OpenFile(
       plan.path, .readWrite, options: [.create, .nonBlocking],
       permissions: [.ownerReadWrite, .groupRead, .otherRead])
@@ -67,6 +68,9 @@ struct OpenedTarget {
     }
     let status = try file.status()
     guard status.kind == .regular else { throw TargetRefusal("\(plan.name) is no regular file any more") }
+    guard !images.contains(where: { $0.identity == status.identity }) else {
+      throw TargetRefusal("\(plan.name) is not written: the image is read from it")
+    }
     if case .file(let seen?) = plan.kind, seen.identity != status.identity {
       throw TargetRefusal("\(plan.name) was replaced by another file in the meantime; try again")
     }
