@@ -71,6 +71,11 @@ int clinux_set_direct(int fd, int direct) {
   return fcntl(fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT);
 }
 
+int clinux_share_range(int fd, int64_t start, int64_t length) {
+  struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+  return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
 int clinux_advise_sequential(int fd) { return posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); }
 int clinux_drop_cache(int fd, int64_t offset, int64_t length) {
   return posix_fadvise(fd, offset, length, POSIX_FADV_DONTNEED);
