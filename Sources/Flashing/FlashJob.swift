@@ -35,14 +35,15 @@ package final class FlashJob: Sendable {
 
   /// What state the target is in, for the message after a failure or Ctrl-C.
   package var targetState: String {
+    let name = request.target == "-" ? "what went to standard output" : request.target
     guard hasTouchedTarget.load(ordering: .relaxed) else { return "\(request.target) was not changed" }
     switch progress.phase {
     case .preparing, .unpacking: return "\(request.target) was not changed"
     case .writing, .flushing:
       return
-        "\(request.target) is incomplete: \(describeSize(progress.counters.copied)) of it were dealt with; do not use it"
-    case .verifying: return "\(request.target) is written in full but was not wholly verified"
-    case .finishing, .done: return "\(request.target) is written"
+        "\(name) is incomplete: \(describeSize(progress.counters.copied)) of it were dealt with; do not use it"
+    case .verifying: return "\(name) is written in full but was not wholly verified"
+    case .finishing, .done: return "\(name) is written"
     }
   }
 

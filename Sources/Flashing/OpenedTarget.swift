@@ -48,7 +48,7 @@ struct OpenedTarget {
     let opened: DeviceTarget
     do { opened = try DeviceTarget(plan.path) } catch {
       guard error.errno == .resourceBusy else { throw error }
-      let use = Holders().use(of: device) ?? "another program has it open for itself alone"
+      let use = Holders().use(of: device)?.text ?? "another program has it open for itself alone"
       throw TargetRefusal("\(plan.name) is not written: \(use)")
     }
     if opened.isReadOnly { throw TargetRefusal("\(plan.name) is read-only") }

@@ -80,12 +80,14 @@ package struct TargetPlan: Sendable {
 
   private static func check(_ device: BlockDevice, named name: String, images: [ImageFile]) throws {
     let holders = Holders()
+    let use = holders.use(of: device)
+    if let use, use.isSystem { throw TargetRefusal("\(name) is not written: \(use.text)") }
     for image in images {
       if let conflict = holders.conflict(of: device, with: image) {
         throw TargetRefusal("\(name) is not written: \(conflict)")
       }
     }
-    if let use = holders.use(of: device) { throw TargetRefusal("\(name) is not written: \(use)") }
+    if let use { throw TargetRefusal("\(name) is not written: \(use.text)") }
   }
 
   private static func check(_ file: FileStatus, named name: String, images: [ImageFile]) throws {

@@ -16,7 +16,7 @@ struct Flash: ParsableCommand {
   }
 
   @Option(name: .either("src"), help: ArgumentHelp("The image; - is standard input.", valueName: "image"))
-  var src: String
+  var src: String?
   @Option(
     name: .either("dst"),
     help: ArgumentHelp(
@@ -51,11 +51,12 @@ struct Flash: ParsableCommand {
           ? "put the subcommand '\(word)' first"
           : "unexpected word '\(word)': images are named with -src, targets with -dst")
     }
+    guard src != nil else { throw ValidationError("no image: name one with -src") }
     if let workers, !(1...256 ~= workers) { throw ValidationError("-workers takes a number from 1 to 256") }
   }
 
   func run() throws {
-    let request = source.request(for: src)
+    let request = source.request(for: src ?? "")
     guard let dst else { return try Info.show(request, output) }
     var flash = FlashRequest(source: request, target: dst)
     flash.verifies = verify
