@@ -22,7 +22,7 @@ package struct PartitionTable: Sendable {
   /// Where the table contradicts the disk or itself; a whole disk may be copied in spite of them.
   package let faults: [TableFault]
 
-  /// The first 512 bytes of the disk.
+  /// The disk's first sector.
   let mbr: [UInt8]
   /// The first bytes of the sectors that chain logical partitions.
   let links: [UInt64]
@@ -62,7 +62,8 @@ extension PartitionTable {
     if sector.isProtective {
       let search = try GPTSearch(in: source, hint: hint)
       if let copies = search.copies {
-        return PartitionTable(copies, search: search, mbr: block.bytes, isHybrid: sector.isHybrid, source.byteCount)
+        let first = try source.block(at: 0, count: search.sectorSize) ?? block
+        return PartitionTable(copies, search: search, mbr: first.bytes, isHybrid: sector.isHybrid, source.byteCount)
       }
       if search.sawSignature { throw search.failure }
       guard sector.hasValidIndicators, !isFilesystem(block) else { return nil }
