@@ -73,7 +73,9 @@ extension PartitionTable {
       }
       addFree(upTo: end)
     }
-    func addFree(upTo end: UInt64) { add(cursor < firstPartition && end <= firstPartition ? .bootArea : .gap, upTo: end) }
+    func addFree(upTo end: UInt64) {
+      add(cursor < firstPartition && end <= firstPartition ? .bootArea : .gap, upTo: end)
+    }
     for region in sectors {
       fill(upTo: min(region.start, diskByteCount))
       add(region.kind, upTo: region.end)

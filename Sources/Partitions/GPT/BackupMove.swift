@@ -87,8 +87,9 @@ extension PartitionTable {
     return writes
   }
 
-  /// The first sector with the protecting entry that reached the old end made to reach the new one; nil where
-  /// nothing changes. An entry of 0xFFFFFFFF sectors, the most there can be, stays so.
+  /// The first sector with the protecting entry that reached the old end made to reach the new one, or nil.
+  ///
+  /// An entry of 0xFFFFFFFF sectors, the most there can be, stays so.
   private func mendedProtection(oldLast: UInt64, newLast: UInt64) -> [UInt8]? {
     guard let sector = MBRSector(mbr.raw) else { return nil }
     var bytes = mbr

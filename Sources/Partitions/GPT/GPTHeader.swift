@@ -2,7 +2,7 @@ import Bytes
 
 /// A GPT header, primary or backup (UEFI 2.10, 5.3.2).
 package struct GPTHeader: Hashable, Sendable {
-  /// `EFI PART`
+  /// The mark at the start of a header.
   static let signature = Array("EFI PART".utf8)
   /// The size of the fields that every header has, in bytes.
   static let minimumSize = 92

@@ -65,12 +65,13 @@ struct GPTSearch {
     switch finding {
     case .sound(let copy):
       if !copy.agrees(with: primary) {
-        warnings.append("the backup in sector \(place) describes other partitions than the primary copy, which is used")
+        warnings.append("the backup in sector \(place) describes another table than the primary copy, which is used")
       } else if place != diskSectors - 1 {
         warnings.append("the backup in sector \(place) is not at the end of the disk, sector \(diskSectors - 1)")
       }
     case .damaged(let reason, let offset, _):
-      warnings.append("the backup cannot be used because \(reason) (byte \(offset) of the disk); the primary copy is used")
+      warnings.append(
+        "the backup cannot be used because \(reason) (byte \(offset) of the disk); the primary copy is used")
     case .absent:
       warnings.append("there is no backup in sector \(place), where it should be; the primary copy is used")
     }

@@ -63,7 +63,8 @@ extension MBRSector.Entry {
   func partition(_ number: Int, start: UInt64, sectorSize: UInt64, disk identifier: UInt32) -> Partition {
     Partition(
       number: number, start: start, byteCount: UInt64(count) * sectorSize, type: .mbr(type), label: nil,
-      uuid: UInt64(identifier).hexadecimal(8) + "-" + UInt64(number).hexadecimal(2), attributes: 0,
+      uuid: identifier == 0 ? nil : UInt64(identifier).hexadecimal(8) + "-" + UInt64(number).hexadecimal(2),
+      attributes: 0,
       isActive: indicator == 0x80, isLogical: number > 4)
   }
 }

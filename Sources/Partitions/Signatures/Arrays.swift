@@ -21,7 +21,8 @@ extension FilesystemSignature {
     if found == nil { found = next } else { found?.magics += next.magics }
   }
 
-  private static func raidV1(_ volume: inout Volume, _ offset: UInt64, _ version: String) throws -> FilesystemSignature? {
+  private static func raidV1(_ volume: inout Volume, _ offset: UInt64, _ version: String) throws -> FilesystemSignature?
+  {
     guard let block = try volume.block(offset, 256), block.little(0, UInt32.self) == 0xa92b_4efc,
       block.little(4, UInt32.self) == 1, block.little(144, UInt64.self) == offset / 512
     else { return nil }

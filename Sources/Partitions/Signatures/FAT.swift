@@ -27,7 +27,8 @@ struct FATBootSector {
     rootEntries = UInt64(block.little(17, UInt16.self))
     tableSectors = short > 0 ? short : long
     let root = (rootEntries * 32 + sectorSize - 1) / sectorSize
-    let all = block.little(19, UInt16.self) > 0 ? UInt64(block.little(19, UInt16.self)) : UInt64(block.little(32, UInt32.self))
+    let small: UInt16 = block.little(19)
+    let all = small > 0 ? UInt64(small) : UInt64(block.little(32, UInt32.self))
     let taken = reserved + tables * tableSectors + root
     guard all >= taken else { return nil }
     clusters = (all - taken) / clusterSectors
@@ -38,7 +39,9 @@ struct FATBootSector {
   }
 
   /// The text that FAT writes of its own type, and where.
-  static let names = [("FAT32   ", 82), ("MSWIN", 82), ("MSDOS", 54), ("FAT16   ", 54), ("FAT12   ", 54), ("FAT     ", 54)]
+  static let names = [
+    ("FAT32   ", 82), ("MSWIN", 82), ("MSDOS", 54), ("FAT16   ", 54), ("FAT12   ", 54), ("FAT     ", 54),
+  ]
 
   /// Whether the sector names FAT, or has boot code's jump and end and no other system's name.
   private static func isMarked(_ block: Block) -> Bool {

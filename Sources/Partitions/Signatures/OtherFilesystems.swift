@@ -16,7 +16,8 @@ extension FilesystemSignature {
     result.uuid = block.little(72, UInt64.self).hexadecimal(16).uppercased()
     let cluster = sectorSize * clusterSectors
     let record: Int8 = block.little(64)
-    let recordSize = record > 0 ? UInt64(record).multiplied(by: cluster) ?? 0 : record >= -16 ? 1 << UInt64(-Int(record)) : 0
+    let shift = -Int(record)
+    let recordSize = record > 0 ? UInt64(record) * cluster : shift <= 16 ? 1 << UInt64(shift) : 0
     guard 256...65536 ~= recordSize, let table = block.little(48, UInt64.self).multiplied(by: cluster),
       let place = table.adding(3 * recordSize)
     else { return result }
