@@ -22,10 +22,12 @@ package struct Image {
   package let warnings: [String]
   /// Every file that was opened for the image, so that none of them becomes its own target.
   package let files: [ImageFile]
+  /// Tells how much of the disk is stored and how, where the format can say; it walks the whole map.
+  package let allocation: (@Sendable () throws -> Record)?
 
   package init(
     format: String, content: Content, facts: Record = Record(), internals: Record = Record(), warnings: [String] = [],
-    files: [ImageFile] = []
+    files: [ImageFile] = [], allocation: (@Sendable () throws -> Record)? = nil
   ) {
     self.format = format
     self.content = content
@@ -33,6 +35,7 @@ package struct Image {
     self.internals = internals
     self.warnings = warnings
     self.files = files
+    self.allocation = allocation
   }
 
   /// The disk's size in bytes, if it is known before the end.
