@@ -63,7 +63,10 @@ package final class FlashJob: Sendable {
     do {
       let opened = try OpenedTarget(plan, byteCount: source.image.byteCount, images: source.files)
       announceSlowZeroing(source, plan)
-      return try write(source, to: opened, plan)
+      hasTouchedTarget.store(true, ordering: .relaxed)
+      let report = FlashReport(source: source.name, format: source.image.format, target: plan.name)
+      return try TargetWriter(request: request, voice: voice, progress: progress).write(
+        source.image.content, to: opened, hasTable: plan.isWholeDisk, report: report)
     } catch let error as IOError where error.path != plan.path && error.path != "standard output" {
       throw SourceUnreadable(error)
     } catch let error as TargetTooSmall {
@@ -124,65 +127,4 @@ package final class FlashJob: Sendable {
     report.byteCount = source.image.byteCount ?? 0
     return report
   }
-
-  /// Copies, flushes, verifies.
-  private func write(_ source: OpenedSource, to opened: OpenedTarget, _ plan: TargetPlan) throws -> FlashReport {
-    let verifies = request.verifies ?? (opened.device != nil)
-    let target = opened.target
-    var options = CopyOptions(workers: request.workers ?? Self.defaultWorkers, policy: request.policy)
-    options.isInterrupted = { clinux_interrupt_count() > 0 }
-    let counters = progress.counters
-    let bound = source.image.byteCount ?? min(target.byteCount, 1 << 50)
-    let digests = verifies && opened.canReadBack ? Digests(byteCount: bound) : nil
-    progress.enter(.writing, total: source.image.byteCount ?? 0)
-    hasTouchedTarget.store(true, ordering: .relaxed)
-
-    let start = ContinuousClock.now
-    let map: any ExtentMap
-    var disk: (any BlockSource)?
-    switch source.image.content {
-    case .disk(let source):
-      try copy(source, to: target, options: options, digests: digests, progress: counters)
-      (map, disk) = (source, source)
-    case .stream(let stream):
-      let size = try copy(stream, to: target, options: options, digests: digests, progress: counters)
-      try opened.file?.finish(byteCount: size)
-      map = stream.map ?? WholeMap(byteCount: size)
-    }
-    progress.enter(.flushing, total: map.byteCount)
-    try target.flush()
-    var report = FlashReport(source: source.name, format: source.image.format, target: plan.name)
-    report.byteCount = map.byteCount
-    report.writeSeconds = start.duration(to: .now).seconds
-    report.written = counters.written.load(ordering: .relaxed)
-    report.zeroed = counters.zeroed.load(ordering: .relaxed)
-    report.kept = counters.kept.load(ordering: .relaxed)
-    report.discarded = counters.discarded.load(ordering: .relaxed)
-    if let digests {
-      let start = ContinuousClock.now
-      progress.enter(.verifying, total: report.written + report.zeroed)
-      report.bad = try verify(
-        target, against: digests, map: map, source: disk, options: options, progress: counters)
-      report.verified = counters.verified.load(ordering: .relaxed)
-      report.verifySeconds = start.duration(to: .now).seconds
-      guard report.bad.isEmpty else { throw VerificationFailure(target: plan.name, bad: report.bad) }
-    }
-    progress.enter(.done, total: map.byteCount)
-    return report
-  }
-
-  /// One worker for each core, and one more to have a write under way while they decode; 8 at most.
-  private static var defaultWorkers: Int {
-    min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1) + 1, 8)
-  }
-}
-
-extension Duration {
-  /// The duration in seconds.
-  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}
-
-extension OpenedTarget {
-  /// Whether what was written can be read again.
-  var canReadBack: Bool { device != nil || file != nil }
 }

@@ -11,6 +11,10 @@ package struct FlashRequest: Sendable {
   package var policy = CopyPolicy()
   /// Threads that read, decode and write; nil: chosen for the machine.
   package var workers: Int?
+  /// Move a sound GPT's backup to the end of a larger disk.
+  package var fixesGPT = true
+  /// Write a partition table that counts in other sectors than the target's.
+  package var allowsSectorMismatch = false
   /// Look and check, but write nothing.
   package var isDryRun = false
 

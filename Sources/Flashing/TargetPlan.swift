@@ -97,6 +97,9 @@ package struct TargetPlan: Sendable {
     if let use = Holders().use(of: file.identity) { throw TargetRefusal("\(name) is not written: \(use)") }
   }
 
+  /// Whether the target is a whole disk, which has a partition table or none, rather than a partition or a file.
+  package var isWholeDisk: Bool { if case .device(let device) = kind { !device.isPartition } else { false } }
+
   /// What the target is and holds, in a line or more, for the question before it is overwritten; nil if nothing is lost.
   package var existing: String? {
     switch kind {

@@ -37,6 +37,12 @@ struct Flash: ParsableCommand {
   var workers: Int?
   @Flag(name: .either("yes"), help: "Do not ask before a disk with contents is overwritten.")
   var yes = false
+  @Flag(name: .either("no-gpt-fix"), help: "Leave the backup GPT where the image has it, also on a larger disk.")
+  var noGPTFix = false
+  @Flag(
+    name: .either("allow-sector-mismatch"),
+    help: "Write a partition table for 512-byte sectors to a disk with 4096-byte ones, or the reverse.")
+  var allowSectorMismatch = false
   @Flag(name: .either("dry-run"), help: "Check everything, write nothing.")
   var dryRun = false
   @OptionGroup(title: "Output") var output: OutputOptions
@@ -62,6 +68,8 @@ struct Flash: ParsableCommand {
     flash.verifies = verify
     flash.workers = workers
     flash.isDryRun = dryRun
+    flash.fixesGPT = !noGPTFix
+    flash.allowsSectorMismatch = allowSectorMismatch
     flash.policy.unallocated =
       switch unallocated {
       case .zero: .zero
