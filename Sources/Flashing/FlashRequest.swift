@@ -4,8 +4,23 @@ package import Images
 /// What to write, where, and how: a flash as its command line says it.
 package struct FlashRequest: Sendable {
   package var source: SourceRequest
-  /// The target's name; `-` is standard output.
-  package var target: String
+  /// A single partition and the name of the target that it goes to.
+  package struct PartitionTarget: Sendable, Hashable {
+    package let number: Int
+    package let target: String
+    package init(number: Int, target: String) {
+      self.number = number
+      self.target = target
+    }
+  }
+
+  /// The name of the target for the whole disk; `-` is standard output; nil where only partitions are written.
+  package var target: String?
+  /// List the partitions first, or all regions of the disk.
+  package var listsPartitions = false
+  package var listsRegions = false
+  /// Single partitions to write, before the whole disk.
+  package var partitions: [PartitionTarget] = []
   /// Read back afterwards; nil: block devices yes, regular files no.
   package var verifies: Bool?
   package var policy = CopyPolicy()
@@ -18,7 +33,7 @@ package struct FlashRequest: Sendable {
   /// Look and check, but write nothing.
   package var isDryRun = false
 
-  package init(source: SourceRequest, target: String) {
+  package init(source: SourceRequest, target: String? = nil) {
     self.source = source
     self.target = target
   }
