@@ -69,7 +69,7 @@ let package = Package(
     .testTarget(name: "CLITests", dependencies: ["Support", "qflash"], swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
-      name: "ImagesTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "CLinux", system],
+      name: "ImagesTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "CLinux", system, "Support"],
       swiftSettings: relaxed),
     .testTarget(
       name: "FlowTests", dependencies: ["Flow", "BlockIO", "Threads", "Support"], swiftSettings: relaxed),
