@@ -6,7 +6,7 @@ import SystemPackage
 import Testing
 
 /// A folder of its own for one test, removed with everything in it at the end.
-final class Scratch {
+final class Scratch: Sendable {
   let path: String
 
   init() throws {
