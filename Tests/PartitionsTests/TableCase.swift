@@ -72,10 +72,10 @@ extension TableCase {
     .sfdisk("logical one", "label: dos\n,1M\n,,5\n,1M"),
     .sfdisk("logical in f", "label: dos\n,1M\n,,f\n,1M\n,2M,82\n,3M,8e"),
     .sfdisk("logical in 85", "label: dos\n,,85\n,1M\n,1M"),
-    .sfdisk("logical, extended first", "label: dos\n,30M,5\n,1M\n,1M\n4 : start=63000,size=100"),
+    .sfdisk("logical, extended first", "label: dos\n,30M,5\n,1M\n,1M\n4 : start=100000,size=100"),
     .sfdisk("extended, empty", "label: dos\n,1M\n,,5"),
     TableCase(
-      "logical fifty",
+      "logical fifty", size: "256M",
       "{ echo 'label: dos'; echo ',,5'; for i in {1..50}; do echo ',512K'; done; } | sfdisk --no-reread \"$disk\""),
     TableCase(
       "logical one deleted",
@@ -101,15 +101,15 @@ extension TableCase {
     .sfdisk("GPT 32 entries", "label: gpt\ntable-length: 32\n,1M\n,1M"),
     .sfdisk("GPT 1000 entries", "label: gpt\ntable-length: 1000\n,1M\n900 : size=1M"),
     .sfdisk("GPT identifier", "label: gpt\nlabel-id: 01234567-89AB-CDEF-0123-456789ABCDEF\n,1M"),
-    .sfdisk("GPT names", "label: gpt\n,1M,L,name=\"EFI System Partition\"\n,1M,L,name=\"Größe 日本 🙂\""),
-    .sfdisk("GPT longest name", "label: gpt\n,1M,L,name=\"abcdefghijklmnopqrstuvwxyz0123456789\""),
+    .sfdisk("GPT names", "label: gpt\nsize=1M,name=\"EFI System Partition\"\nsize=1M,name=\"Größe 日本 🙂\""),
+    .sfdisk("GPT longest name", "label: gpt\nsize=1M,name=\"abcdefghijklmnopqrstuvwxyz0123456789\""),
     .sfdisk(
       "GPT attributes", "label: gpt",
       "size=1M,attrs=\"RequiredPartition\"", "size=1M,attrs=\"NoBlockIOProtocol LegacyBIOSBootable\"",
       "size=1M,attrs=\"GUID:48,63\"", "size=1M,attrs=\"RequiredPartition GUID:60\""),
     .sfdisk("GPT 3 TiB", size: "3T", "label: gpt\n,1T\n,,"),
     TableCase(
-      "GPT 128", "{ echo 'label: gpt'; for i in {1..128}; do echo ',64K'; done; } | sfdisk --no-reread \"$disk\""),
+      "GPT 128", size: "512M", "{ echo 'label: gpt'; for i in {1..128}; do echo ',64K'; done; } | sfdisk --no-reread \"$disk\""),
     TableCase("sgdisk plain", "sgdisk -og -n 1:0:+1M -n 2:0:+2M -t 2:8200 \"$disk\""),
     TableCase("sgdisk 256 entries", "sgdisk -og -S 256 -n 200:0:+1M -n 1:0:0 \"$disk\""),
     TableCase("sgdisk numbers swapped", "sgdisk -og -n 1:0:+1M -n 2:0:+2M -r 1:2 \"$disk\""),
