@@ -26,9 +26,9 @@ struct MoveCase: Sendable, CustomStringConvertible {
     for sectorSize in Machine.hasLoopDevices ? [512, 4096] : [512] {
       for (name, script) in scripts {
         let sizes: [UInt64] = [
-          (64 << 20) + UInt64(sectorSize), (64 << 20) + 40960, 80 << 20, 5 << 30, 3 << 40, 20 << 20,
+          (64 << 20) + UInt64(sectorSize), (64 << 20) + 40960, 5 << 30, 3 << 40, 20 << 20,
         ]
-        for size in sizes {
+        for size in sizes where name == "sgdisk" || size <= 5 << 30 {
           cases.append(MoveCase(name: name, script: script, sectorSize: sectorSize, size: size))
         }
       }
@@ -58,14 +58,17 @@ struct MoveCase: Sendable, CustomStringConvertible {
     #expect(after.warnings == [] && after.faults == [])
     #expect(after.partitions == before.partitions && after.isHybrid == before.isHybrid)
     #expect(try after.relocateBackupGPT(newDiskByteCount: test.size).isEmpty)
-    #expect(try TableSectors.find(on: FileSource(path)) == after.sectors)
+    let found = try TableSectors.find(on: FileSource(path))
+    let none = TableSectors()
+    let whole = found.union(none, sectorSize: test.sectorSize, diskByteCount: test.size)
+    #expect(whole == after.sectors)
     try checkRegions(after)
     let attach =
       test.sectorSize == 512
       ? "disk=disk" : "disk=$(losetup --find --show --sector-size 4096 disk); trap 'losetup -d $disk' EXIT"
     let said = try scratch.shell("\(attach)\nsgdisk -v $disk; sfdisk --verify $disk; sfdisk -J $disk >/dev/null").text
     #expect(said.contains("No problems found") && said.contains("No errors detected"), "\(said)")
-    for word in ["warning", "Warning", "PMBR", "corrupt", "not on the end", "mismatch"] {
+    for word in ["warning", "Warning: The ", "PMBR", "corrupt", "not on the end", "mismatch"] {
       #expect(!said.contains(word), "\(said)")
     }
   }
@@ -115,7 +118,8 @@ struct MoveCase: Sendable, CustomStringConvertible {
     second.insert(0..<512)
     second.insert(9000..<9001)
     second.insert(100_000..<200_000)
-    #expect(first.union(second, sectorSize: 512, diskByteCount: 150_001).ranges == [0..<1024, 8704..<9216, 99840..<150_001])
+    #expect(
+      first.union(second, sectorSize: 512, diskByteCount: 150_001).ranges == [0..<1024, 8704..<9216, 99840..<150_001])
     #expect(first.union(second, sectorSize: 4096, diskByteCount: 50000).ranges == [0..<4096, 8192..<12288])
   }
 

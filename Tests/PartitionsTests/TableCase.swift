@@ -27,7 +27,7 @@ struct TableCase: Sendable, CustomStringConvertible {
     let attach =
       sectorSize == 512
       ? "disk=disk"
-      : "disk=$(losetup --find --show --sector-size \(sectorSize) disk); trap 'sync; losetup -d $disk' EXIT"
+      : "disk=$(losetup --find --show --sector-size \(sectorSize) disk); trap 'blockdev --flushbufs $disk; losetup -d $disk' EXIT"
     let script = "truncate -s \(size) disk; \(attach)\n{ \(script)\n} >/dev/null 2>&1\n\(more)"
     return try scratch.shell(script).output
   }
@@ -109,7 +109,8 @@ extension TableCase {
       "size=1M,attrs=\"GUID:48,63\"", "size=1M,attrs=\"RequiredPartition GUID:60\""),
     .sfdisk("GPT 3 TiB", size: "3T", "label: gpt\n,1T\n,,"),
     TableCase(
-      "GPT 128", size: "512M", "{ echo 'label: gpt'; for i in {1..128}; do echo ',64K'; done; } | sfdisk --no-reread \"$disk\""),
+      "GPT 128", size: "512M",
+      "{ echo 'label: gpt'; for i in {1..128}; do echo ',64K'; done; } | sfdisk --no-reread \"$disk\""),
     TableCase("sgdisk plain", "sgdisk -og -n 1:0:+1M -n 2:0:+2M -t 2:8200 \"$disk\""),
     TableCase("sgdisk 256 entries", "sgdisk -og -S 256 -n 200:0:+1M -n 1:0:0 \"$disk\""),
     TableCase("sgdisk numbers swapped", "sgdisk -og -n 1:0:+1M -n 2:0:+2M -r 1:2 \"$disk\""),
@@ -118,21 +119,30 @@ extension TableCase {
     TableCase("sgdisk unaligned", "sgdisk -og -a 1 -n 1:100:200 -n 2:300:301 \"$disk\""),
     TableCase("sgdisk entries moved", "sgdisk -og -j 100 -n 1:0:+1M \"$disk\""),
     TableCase("sgdisk hybrid", "sgdisk -og -n 1:0:+1M -n 2:0:+1M -n 3:0:+1M \"$disk\"; sgdisk -h 1:2 \"$disk\""),
-    TableCase("sgdisk hybrid, protection last", "sgdisk -og -n 1:0:+1M -n 2:0:+1M \"$disk\"; sgdisk -h 2:1:EE \"$disk\" || sgdisk -h 2 \"$disk\""),
+    TableCase(
+      "sgdisk hybrid, protection last",
+      "sgdisk -og -n 1:0:+1M -n 2:0:+1M \"$disk\"; sgdisk -h 2:1:EE \"$disk\" || sgdisk -h 2 \"$disk\""),
   ]
 
   static let parted: [TableCase] = [
     TableCase("parted gpt", "parted -s \"$disk\" mklabel gpt mkpart a ext4 1MiB 5MiB mkpart b fat32 5MiB 9MiB"),
-    TableCase("parted gpt flags", "parted -s \"$disk\" mklabel gpt mkpart a 1MiB 5MiB set 1 esp on mkpart b 5MiB 9MiB set 2 lvm on"),
-    TableCase("parted gpt hidden", "parted -s \"$disk\" mklabel gpt mkpart a 1MiB 5MiB set 1 hidden on set 1 legacy_boot on"),
+    TableCase(
+      "parted gpt flags",
+      "parted -s \"$disk\" mklabel gpt mkpart a 1MiB 5MiB set 1 esp on mkpart b 5MiB 9MiB set 2 lvm on"),
+    TableCase(
+      "parted gpt hidden", "parted -s \"$disk\" mklabel gpt mkpart a 1MiB 5MiB set 1 hidden on set 1 legacy_boot on"),
     TableCase("parted msdos", "parted -s \"$disk\" mklabel msdos mkpart primary ext4 1MiB 5MiB set 1 boot on"),
-    TableCase("parted msdos types", "parted -s \"$disk\" mklabel msdos mkpart primary ntfs 1MiB 5MiB mkpart primary linux-swap 5MiB 9MiB"),
+    TableCase(
+      "parted msdos types",
+      "parted -s \"$disk\" mklabel msdos mkpart primary ntfs 1MiB 5MiB mkpart primary linux-swap 5MiB 9MiB"),
     TableCase(
       "parted logical",
-      "parted -s \"$disk\" mklabel msdos mkpart extended 1MiB 60MiB mkpart logical 2MiB 9MiB mkpart logical ext4 10MiB 19MiB"),
+      "parted -s \"$disk\" mklabel msdos mkpart extended 1MiB 60MiB mkpart logical 2MiB 9MiB mkpart logical ext4 10MiB 19MiB"
+    ),
     TableCase(
       "parted logical in reverse",
-      "parted -s \"$disk\" mklabel msdos mkpart extended 1MiB 60MiB mkpart logical 20MiB 29MiB mkpart logical ext4 3MiB 9MiB"),
+      "parted -s \"$disk\" mklabel msdos mkpart extended 1MiB 60MiB mkpart logical 20MiB 29MiB mkpart logical ext4 3MiB 9MiB"
+    ),
   ]
 
   /// Those that mean the same on a disk of sectors of 4096 bytes.
