@@ -72,7 +72,7 @@ let package = Package(
       name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],
       swiftSettings: relaxed),
     .testTarget(
-      name: "ImagesTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "CLinux", system],
+      name: "ImagesTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "CLinux", system, "Support"],
       swiftSettings: relaxed),
     .testTarget(
       name: "FlowTests", dependencies: ["Flow", "BlockIO", "Threads", "Support"], swiftSettings: relaxed),

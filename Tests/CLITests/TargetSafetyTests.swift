@@ -108,7 +108,7 @@ import Testing
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices")) func lockedDisk() throws {
     let loop = try LoopDevice(size: 8 << 20)
     let script = """
-      flock -x \(loop.node) sleep 30 & locker=$!
+      flock -x --no-fork \(loop.node) sleep 30 >/dev/null 2>&1 & locker=$!
       sleep 0.3
       '\(Machine.binaries)/qflash' -src image.raw -dst \(loop.node) && status=0 || status=$?
       kill $locker; exit $status
@@ -119,7 +119,7 @@ import Testing
 
   @Test func aFileUnderTwoWriters() throws {
     let script = """
-      : > out; flock -x out sleep 30 & locker=$!
+      : > out; flock -x --no-fork out sleep 30 >/dev/null 2>&1 & locker=$!
       sleep 0.3
       '\(Machine.binaries)/qflash' -src image.raw -dst out && status=0 || status=$?
       kill $locker; exit $status

@@ -176,7 +176,11 @@ import Testing
       chmod +x held
       """)
     for (mode, isRefused) in [("", true), ("-r", false)] {
-      try scratch.shell("rm -f done; setsid ./held \(mode) -f qcow2 a >/dev/null 2>&1 & until [ -e ready ]; do sleep 0.02; done")
+      try scratch.shell(
+        """
+        rm -f done; setsid ./held \(mode) -f qcow2 a >/dev/null 2>&1 &
+        until [ -e ready ]; do sleep 0.02; done
+        """)
       let error: String
       do { error = try scratch.open("a").warnings.joined() } catch let failure { error = "\(failure)" }
       #expect(error.contains("has the image open for writing") == isRefused, "\(error)")

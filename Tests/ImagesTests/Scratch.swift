@@ -128,7 +128,9 @@ func map(of disk: any BlockSource, limit: UInt64? = nil) throws -> [Extent] {
 }
 
 /// Checks an image against what qemu-img makes of it: contents in several piece sizes, and the map.
-func compare(_ scratch: Scratch, _ name: String, _ options: ImageOptions = ImageOptions(), snapshot: String = "") throws {
+func compare(
+  _ scratch: Scratch, _ name: String, _ options: ImageOptions = ImageOptions(), snapshot: String = ""
+) throws {
   try scratch.shell("qemu-img convert \(snapshot) -O raw \(name) expected.raw")
   let expected = try scratch.bytes("expected.raw")
   let disk = try scratch.open(name, options).disk
