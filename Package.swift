@@ -69,6 +69,9 @@ let package = Package(
     .testTarget(name: "CLITests", dependencies: ["Support", "qflash"], swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
+      name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
+    .testTarget(
       name: "ImagesTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "CLinux", system, "Support"],
       swiftSettings: relaxed),
     .testTarget(

@@ -50,8 +50,9 @@ struct GPTSearch {
 
   /// The error where no copy is sound.
   var failure: ImageError {
-    let found = reasons.isEmpty ? ["the primary copy is missing", "no sound backup was found"] : reasons
-    let sentence = found.joined(separator: ", and ") + (sawSignature ? ", and no other copy is sound" : "")
+    let found = reasons.isEmpty ? ["the primary copy is missing"] : reasons
+    let rest = found.count < 2 ? ["no sound backup was found"] : []
+    let sentence = (found + rest).joined(separator: ", and ")
     return ImageError(.damaged, format: "GPT", "both copies of the table are unusable: \(sentence)")
   }
 

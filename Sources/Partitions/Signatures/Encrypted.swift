@@ -36,7 +36,8 @@ extension FilesystemSignature {
     var place: UInt64?
     if block.has([0xeb, 0x52, 0x90], at: 0), block.has("-FVE-FS-", at: 3) {
       let cluster = UInt64(block.little(11, UInt16.self)) * UInt64(block.little(13, UInt8.self))
-      return bitLocker(version: try metadataVersion(&volume, block.little(56, UInt64.self).multiplied(by: cluster)))
+      place = block.little(56, UInt64.self).multiplied(by: cluster)
+      return bitLocker(block, version: try metadataVersion(&volume, place))
     }
     guard block.has([0xeb, 0x58, 0x90], at: 0) else { return nil }
     if block.has("-FVE-FS-", at: 3), block.has(identifier, at: 160) {
@@ -46,11 +47,11 @@ extension FilesystemSignature {
     } else {
       return nil
     }
-    return bitLocker(version: try metadataVersion(&volume, place))
+    return bitLocker(block, version: try metadataVersion(&volume, place))
   }
 
-  private static func bitLocker(version: String?) -> FilesystemSignature {
-    var result = FilesystemSignature("BitLocker", .crypto, at: 0, 11)
+  private static func bitLocker(_ block: Block, version: String?) -> FilesystemSignature {
+    var result = FilesystemSignature("BitLocker", .crypto, magics: [0..<11] + bootMark(block))
     result.version = version
     return result
   }

@@ -64,7 +64,7 @@ extension FilesystemSignature {
     }
     var magics = FATBootSector.names.filter { block.has($0.0, at: $0.1) }
       .map { UInt64($0.1)..<UInt64($0.1 + $0.0.utf8.count) }
-    if block.little(510, UInt16.self) == 0xaa55 { magics.append(510..<512) }
+    magics += bootMark(block)
     if [0xeb, 0xe9].contains(block.little(0, UInt8.self)) { magics.append(0..<1) }
     var result = FilesystemSignature("vfat", magics: magics)
     result.version = boot.version
@@ -74,6 +74,11 @@ extension FilesystemSignature {
       ? try fat32Label(&volume, boot, root: block.little(44))
       : try fatLabel(&volume, at: boot.rootOffset, count: Int(boot.rootEntries * 32))
     return result
+  }
+
+  /// The place of the mark 55 AA of a boot sector, if it is there.
+  static func bootMark(_ block: Block) -> [Range<UInt64>] {
+    block.little(510, UInt16.self) == 0xaa55 ? [510..<512] : []
   }
 
   private static func isOtherBootSector(_ block: Block) -> Bool {
@@ -117,7 +122,7 @@ extension FilesystemSignature {
     let sectorShift: UInt8 = block.little(108)
     let clusterShift: UInt8 = block.little(109)
     guard 9...12 ~= sectorShift, clusterShift <= 25 - sectorShift else { return nil }
-    var result = FilesystemSignature("exfat", at: 3, 8)
+    var result = FilesystemSignature("exfat", magics: [3..<11] + bootMark(block))
     result.uuid = block.serial(100)
     result.version = "\(block.little(105, UInt8.self)).\(block.little(104, UInt8.self))"
     let table = UInt64(block.little(80, UInt32.self)) << UInt64(sectorShift)

@@ -12,7 +12,7 @@ extension FilesystemSignature {
     guard 256...4096 ~= sectorSize, sectorSize.nonzeroBitCount == 1, clusterSectors.nonzeroBitCount == 1 else {
       return nil
     }
-    var result = FilesystemSignature("ntfs", at: 3, 8)
+    var result = FilesystemSignature("ntfs", magics: [3..<11] + bootMark(block))
     result.uuid = block.little(72, UInt64.self).hexadecimal(16).uppercased()
     let cluster = sectorSize * clusterSectors
     let record: Int8 = block.little(64)

@@ -21,7 +21,7 @@ extension FilesystemSignature {
       }
     }
     guard magics.count >= 4, let source, let version else { return nil }
-    var result = FilesystemSignature("zfs_member", .raid, magics: magics)
+    var result = FilesystemSignature("zfs_member", magics: magics)
     result.version = String(version)
     if let list = try volume.block(source + 16 << 10, 112 << 10) { read(list, into: &result) }
     return result

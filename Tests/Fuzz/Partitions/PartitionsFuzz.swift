@@ -93,6 +93,7 @@ func checkTable(_ table: PartitionTable, on disk: FuzzDisk) throws {
   }
 }
 
+/// Reads one disk in every way there is; libFuzzer calls it by its C name.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   guard let disk = disk(Array(UnsafeBufferPointer(start: data, count: count))) else { return 0 }
