@@ -158,6 +158,19 @@ import Testing
     }
   }
 
+  @Test func lockedRawImage() throws {
+    let scratch = try Scratch()
+    try scratch.shell("truncate -s 1M a.raw")
+    let holder = try OpenFile(FilePath(scratch.file("a.raw")), .readWrite)
+    try #require(clinux_share_range(holder.descriptor, 101, 1) == 0)
+    let path = FilePath(scratch.file("a.raw"))
+    var input = try ImageInput(bytes: .file(FileSource(path)), path: path)
+    #expect { _ = try ImageFormat.raw.open(input) } throws: { ($0 as? ImageError)?.kind == .refused }
+    input.options.forcesShare = true
+    #expect(try ImageFormat.raw.open(input).byteCount == 1 << 20)
+    withExtendedLifetime(holder) {}
+  }
+
   /// qemu itself with the image open: to write is refused, to read is not; and while the image is read here, qemu
   /// does not open it to write.
   @Test func runningQemu() throws {

@@ -1,6 +1,7 @@
 import BlockIO
 import Images
 import Testing
+import Threads
 
 /// Images made by qemu-img and qemu-io, read and compared with what qemu-img reads.
 @Suite struct QCow2CompareTests {
@@ -191,5 +192,38 @@ import Testing
           Extent(.unallocated, offset: nine + 65536, length: (6 << 40) - 65536),
         ])
     }
+  }
+}
+
+/// One image read by many threads at once, as the workers of a flash do.
+@Suite struct QCow2ThreadTests {
+  @Test(arguments: ["cluster_size=512", "compression_type=zstd", "cluster_size=2M"])
+  func threads(_ options: String) throws {
+    let scratch = try Scratch()
+    try scratch.shell(
+      QCow2CompareTests.seed + "qemu-img convert -c -O qcow2 -o \(options) seed.raw base.qcow2\n"
+        + "qemu-img create -q -f qcow2 -b base.qcow2 -F qcow2 a.qcow2\n"
+        + QCow2CompareTests.changes("a.qcow2", 3) + "qemu-img convert -O raw a.qcow2 expected.raw")
+    let expected = try scratch.bytes("expected.raw")
+    let disk = try scratch.open("a.qcow2").disk
+    let step = 100_000
+    let failures = try withWorkers(7, named: "reader", stop: {}) { index in
+      var failures = 0
+      // Each starts elsewhere and goes all the way round.
+      for piece in 0..<(expected.count / step) {
+        let offset = (piece + index * 5) % (expected.count / step) * step
+        var bytes = [UInt8](repeating: 0xee, count: step)
+        var span = bytes.mutableSpan
+        var raw = span.mutableBytes
+        try disk.read(at: UInt64(offset), into: &raw)
+        let isEqual = bytes[...] == expected[offset..<offset + step]
+        failures += isEqual ? 0 : 1
+      }
+      return failures
+    } feed: {
+      let end = try map(of: disk).last?.end
+      #expect(end == disk.byteCount)
+    }
+    #expect(failures == Array(repeating: 0, count: 7))
   }
 }

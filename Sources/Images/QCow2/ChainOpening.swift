@@ -66,7 +66,7 @@ struct ChainOpening {
         warnings.append("\(file.path): \(holder); what is read may be inconsistent")
       }
     } else {
-      try QemuLock.take(file)
+      try QemuLock.take(file, format: "qcow2")
     }
     files.append(entry)
   }
