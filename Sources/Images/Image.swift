@@ -22,10 +22,14 @@ package struct Image {
   package let warnings: [String]
   /// Every file that was opened for the image, so that none of them becomes its own target.
   package let files: [ImageFile]
+  /// The disk at any offset, for looking inside; where `content` is a stream its bytes are not checked. Nil if none.
+  package let browsable: (any BlockSource)?
+  /// What was found damaged and passed over, where the options asked for that.
+  package let damage: DamageLog?
 
   package init(
     format: String, content: Content, facts: Record = Record(), internals: Record = Record(), warnings: [String] = [],
-    files: [ImageFile] = []
+    files: [ImageFile] = [], browsable: (any BlockSource)? = nil, damage: DamageLog? = nil
   ) {
     self.format = format
     self.content = content
@@ -33,6 +37,8 @@ package struct Image {
     self.internals = internals
     self.warnings = warnings
     self.files = files
+    self.damage = damage
+    if case .disk(let disk) = content { self.browsable = disk } else { self.browsable = browsable }
   }
 
   /// The disk's size in bytes, if it is known before the end.
