@@ -50,22 +50,29 @@ let package = Package(
       dependencies: ["BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", system],
       swiftSettings: strict),
     .target(
-      name: "Images", dependencies: ["BlockIO", "Bytes", "Codecs", "Threads", "CDeflate", "CZlib", "CZstd", system],
+      name: "Images",
+      dependencies: ["BlockIO", "Bytes", "Codecs", "Threads", "CLinux", "CDeflate", "CZlib", "CZstd", system],
       swiftSettings: strict),
     .target(name: "Partitions", dependencies: ["BlockIO", "Bytes"], swiftSettings: strict),
-    .target(name: "Flow", dependencies: ["BlockIO", "Bytes", "Threads"], swiftSettings: strict),
+    .target(name: "Flow", dependencies: ["BlockIO", "Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Flashing",
       dependencies: ["Images", "Codecs", "Partitions", "Flow", "BlockIO", "Bytes", "Threads", "CLinux", system],
       swiftSettings: strict),
-    .target(name: "Terminal", dependencies: ["Bytes", "CLinux"], swiftSettings: strict),
+    .target(name: "Terminal", dependencies: ["Bytes", "CLinux", "Threads"], swiftSettings: strict),
     .executableTarget(
       name: "qflash",
       dependencies: ["Flashing", "Images", "BlockIO", "Bytes", "Flow", "Terminal", arguments, system],
       swiftSettings: strict),
 
     .target(name: "Support", dependencies: ["BlockIO", "Threads", system], path: "Tests/Support", swiftSettings: relaxed),
+    .testTarget(
+      name: "PartcloneTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "Flow", "Support", system],
+      swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
+    .testTarget(
+      name: "ImagesTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "CLinux", system],
+      swiftSettings: relaxed),
     .testTarget(
       name: "FlowTests", dependencies: ["Flow", "BlockIO", "Threads", "Support"], swiftSettings: relaxed),
   ]

@@ -32,11 +32,14 @@ package protocol BlockTarget: Sendable {
   func discard(at offset: UInt64, count: UInt64) throws
   /// Fills `buffer` with what the medium, not a cache, holds at `offset`.
   func readBack(at offset: UInt64, into buffer: inout MutableRawSpan) throws
+  /// The first byte from `offset` up to `limit` that may be other than zero, or `limit`: how holes are skipped.
+  func nextStored(at offset: UInt64, limit: UInt64) -> UInt64
   /// Waits until all that was written is on the medium.
   func flush() throws
 }
 
 extension BlockTarget {
+  package func nextStored(at offset: UInt64, limit: UInt64) -> UInt64 { offset }
   package var isKnownZero: Bool { false }
   package func discard(at offset: UInt64, count: UInt64) throws {}
 }

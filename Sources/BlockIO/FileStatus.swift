@@ -53,8 +53,19 @@ package struct FileStatus: Sendable, Hashable {
     return FileStatus(status)
   }
 
+  /// Whether `path` itself is a symbolic link (lstat(2)).
+  package static func isLink(_ path: FilePath) -> Bool {
+    var status = stat()
+    return unsafe path.withPlatformString { unsafe lstat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFLNK
+  }
+
   /// Major and minor number of the device that a device node stands for.
-  package var deviceNumbers: (major: UInt32, minor: UInt32) { (clinux_major(device), clinux_minor(device)) }
+  package var deviceNumbers: (major: UInt32, minor: UInt32) { Self.numbers(of: device) }
+
+  /// Major and minor number of a device number as stat(2) gives it.
+  package static func numbers(of device: UInt64) -> (major: UInt32, minor: UInt32) {
+    (clinux_major(device), clinux_minor(device))
+  }
 }
 
 extension FilePath {

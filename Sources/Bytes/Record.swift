@@ -25,7 +25,6 @@ package struct Record: Sendable, Hashable {
 
   package init() {}
 
-
   /// The value of the first fact called `key`.
   package subscript(key: String) -> Value? { facts.first { $0.key == key }?.value }
 

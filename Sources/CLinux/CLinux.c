@@ -65,6 +65,17 @@ int clinux_is_range_locked(int fd, int64_t start, int64_t length) {
   return lock.l_type != F_UNLCK;
 }
 
+int clinux_set_direct(int fd, int direct) {
+  int flags = fcntl(fd, F_GETFL);
+  if (flags < 0) return -1;
+  return fcntl(fd, F_SETFL, direct ? flags | O_DIRECT : flags & ~O_DIRECT);
+}
+
+int clinux_share_range(int fd, int64_t start, int64_t length) {
+  struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = start, .l_len = length};
+  return fcntl(fd, F_OFD_SETLK, &lock);
+}
+
 int clinux_advise_sequential(int fd) { return posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL); }
 int clinux_drop_cache(int fd, int64_t offset, int64_t length) {
   return posix_fadvise(fd, offset, length, POSIX_FADV_DONTNEED);

@@ -26,10 +26,13 @@ package struct Image {
   package let browsable: (any BlockSource)?
   /// What was found damaged and passed over, where the options asked for that.
   package let damage: DamageLog?
+  /// Tells how much of the disk is stored and how, where the format can say; it walks the whole map.
+  package let allocation: (@Sendable () throws -> Record)?
 
   package init(
     format: String, content: Content, facts: Record = Record(), internals: Record = Record(), warnings: [String] = [],
-    files: [ImageFile] = [], browsable: (any BlockSource)? = nil, damage: DamageLog? = nil
+    files: [ImageFile] = [], allocation: (@Sendable () throws -> Record)? = nil,
+    browsable: (any BlockSource)? = nil, damage: DamageLog? = nil
   ) {
     self.format = format
     self.content = content
@@ -39,6 +42,7 @@ package struct Image {
     self.files = files
     self.damage = damage
     if case .disk(let disk) = content { self.browsable = disk } else { self.browsable = browsable }
+    self.allocation = allocation
   }
 
   /// The disk's size in bytes, if it is known before the end.

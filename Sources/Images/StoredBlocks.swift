@@ -5,6 +5,8 @@ import Bytes
 package final class StoredBlocks: Sendable {
   /// Blocks to one entry of `ranks`.
   static let rankInterval = 4096
+  /// Blocks after which an extent of stored ones is cut, so that asking for one is cheap.
+  static let longestExtent: UInt64 = 1 << 18
 
   /// In bytes.
   package let blockSize: UInt64
@@ -102,7 +104,8 @@ package final class StoredBlocks: Sendable {
     let block = offset / blockSize
     let isStored = isStored(block)
     guard block < total else { return Extent(.unused, offset: offset, length: limit - offset) }
-    let lastBlock = min(total, (limit - 1) / blockSize + 1)
+    let reach = min(total, (limit - 1) / blockSize + 1)
+    let lastBlock = isStored ? min(reach, block + Self.longestExtent) : reach
     let end = next(!isStored, from: block, below: lastBlock)
     let endByte = end == total && !isStored ? limit : min(end * blockSize, limit)
     return Extent(isStored ? .data : .unused, offset: offset, length: endByte - offset)

@@ -8,12 +8,16 @@ package final class Pool<Element: AnyObject>: @unchecked Sendable {
 
   /// Lends an element to `body`, an idle one if there is one.
   package func withElement<Result>(_ body: (Element) throws -> Result) throws -> Result {
-    let element = try take() ?? make()
-    defer { idle.update { [box = Box(element)] in $0.append(box.element) } }
+    let element = try take()
+    defer { giveBack(element) }
     return try body(element)
   }
 
-  private func take() -> Element? { idle.update { Box($0.popLast()) }.element }
+  /// Lends an element, an idle one if there is one, until `giveBack`: for bodies that no closure can hold.
+  package func take() throws -> Element { try idle.update { Box($0.popLast()) }.element ?? make() }
+
+  /// Takes a lent element back.
+  package func giveBack(_ element: Element) { idle.update { [box = Box(element)] in $0.append(box.element) } }
 
   private struct Box<Value>: @unchecked Sendable {
     let element: Value

@@ -30,7 +30,9 @@ package final class MemoryDisk: BlockSource, BlockTarget {
 
   package func read(at offset: UInt64, into buffer: inout MutableRawSpan) {
     bytes.update { disk in
-      for i in 0..<buffer.byteCount { buffer.storeBytes(of: disk[Int(offset) + i], toByteOffset: i, as: UInt8.self) }
+      buffer.withUnsafeMutableBytes { to in
+        disk.withUnsafeBytes { to.copyMemory(from: .init(rebasing: $0[Int(offset)..<(Int(offset) + to.count)])) }
+      }
     }
   }
 
@@ -38,13 +40,20 @@ package final class MemoryDisk: BlockSource, BlockTarget {
 
   package func write(_ span: RawSpan, at offset: UInt64) {
     bytes.update { disk in
-      for i in 0..<span.byteCount { disk[Int(offset) + i] = span.unsafeLoad(fromByteOffset: i, as: UInt8.self) }
+      span.withUnsafeBytes { from in
+        disk.withUnsafeMutableBytes {
+          UnsafeMutableRawBufferPointer(rebasing: $0[Int(offset)..<(Int(offset) + from.count)]).copyMemory(from: from)
+        }
+      }
     }
   }
 
   package func writeZeroes(at offset: UInt64, count: UInt64) {
     bytes.update { disk in
-      for i in 0..<Int(count) { disk[Int(offset) + i] = 0 }
+      disk.withUnsafeMutableBytes {
+        _ = UnsafeMutableRawBufferPointer(rebasing: $0[Int(offset)..<Int(offset + count)]).initializeMemory(
+          as: UInt8.self, repeating: 0)
+      }
     }
   }
 

@@ -38,6 +38,10 @@ int clinux_set_thread_name(const char *_Nonnull name);
 int clinux_lock_exclusively(int fd);
 /// F_OFD_GETLK for a write lock on [start, start + length): 1 if another open file holds one there, 0 if none does.
 int clinux_is_range_locked(int fd, int64_t start, int64_t length);
+/// F_SETFL: turns O_DIRECT of an open file on or off.
+int clinux_set_direct(int fd, int direct);
+/// F_OFD_SETLK: takes a read lock on [start, start + length) for as long as the file is open.
+int clinux_share_range(int fd, int64_t start, int64_t length);
 /// posix_fadvise: sequential reading, and dropping a range from the page cache. Returns an errno.
 int clinux_advise_sequential(int fd);
 int clinux_drop_cache(int fd, int64_t offset, int64_t length);

@@ -8,8 +8,8 @@ import Bytes
 package final class PartcloneDisk: BlockSource {
   /// Bytes of blocks that are read, and kept for neighbouring extents, together; a strip longer than this is alone.
   static let windowGoal: UInt64 = 1 << 20
-  /// An extent is not cut at a strip's end before it is this long, in bytes.
-  static let shortestCut: UInt64 = 512 << 10
+  /// How much is kept in memory beside the windows in use, in bytes, but two windows at least.
+  static let keptBytes = 8 << 20
   /// The longest strip that is checked at random access, in bytes.
   package static let longestStrip: UInt64 = 8 << 20
 
@@ -21,6 +21,9 @@ package final class PartcloneDisk: BlockSource {
   private let verifies: Bool
   /// Stored blocks to a window; 0 where windows are not needed.
   private let windowBlocks: UInt64
+  /// Whether blocks are read by windows, because their checksums are compared or lie close together.
+  private let usesCache: Bool
+  private let loader: StripLoader
   private let cache: StripCache
 
   /// What `file` stores, which `layout` describes; `verifies` only where checksums restart.
@@ -35,41 +38,22 @@ package final class PartcloneDisk: BlockSource {
     self.map = map
     self.verifies = verifies
     let strip = layout.stripSize
-    if layout.blocksPerStrip == 0 || (!verifies && strip >= Self.windowGoal) {
-      windowBlocks = layout.blocksPerStrip
-    } else {
-      windowBlocks = layout.blocksPerStrip * max(1, Self.windowGoal / strip)
-    }
-    let strips = layout.blocksPerStrip == 0 ? 0 : windowBlocks / layout.blocksPerStrip
-    let size = min(windowBlocks, layout.storedBlocks) * layout.blockSize + strips * layout.checksumSize
-    let usesCache = layout.blocksPerStrip > 0 && (verifies || strip < Self.windowGoal)
+    usesCache = layout.blocksPerStrip > 0 && (verifies || strip < Self.windowGoal)
+    windowBlocks = layout.blocksPerStrip * (usesCache ? max(1, Self.windowGoal / strip) : 1)
+    let strips = usesCache ? windowBlocks / layout.blocksPerStrip : 0
+    let size = usesCache ? min(windowBlocks, layout.storedBlocks) * layout.blockSize + strips * layout.checksumSize : 0
     let loader = StripLoader(
       file: file, header: header, layout: layout, windowBlocks: windowBlocks, verifies: verifies, blocks: map.blocks,
       errors: errors)
     self.loader = loader
-    self.usesCache = usesCache
-    cache = StripCache(windowSize: usesCache ? Int(size) : 0, capacity: max(2, (8 << 20) / max(Int(clamping: size), 1))) {
+    cache = StripCache(windowSize: Int(size), capacity: max(2, Self.keptBytes / max(Int(size), 1))) {
       try loader.load($0)
     }
   }
 
-  private let loader: StripLoader
-  private let usesCache: Bool
-
   package var byteCount: UInt64 { map.byteCount }
 
-  package func extent(at offset: UInt64, limit: UInt64) -> Extent {
-    var found = map.extent(at: offset, limit: limit)
-    guard found.kind == .data, usesCache, found.length > Self.shortestCut, map.bootSectorIndex(at: offset) == nil else {
-      return found
-    }
-    let start = storedByte(at: offset)
-    let window = windowBlocks * layout.blockSize
-    if let end = (start + Self.shortestCut).roundedUp(to: window), end - start < found.length {
-      found.length = end - start
-    }
-    return found
-  }
+  package func extent(at offset: UInt64, limit: UInt64) -> Extent { map.extent(at: offset, limit: limit) }
 
   package func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws {
     let end = offset + UInt64(buffer.byteCount)

@@ -1,0 +1,87 @@
+import CLinux
+import Glibc
+package import SystemPackage
+
+/// A regular file as a disk, sparse where nothing was written.
+package final class FileTarget: BlockTarget {
+  private let file: OpenFile
+  /// The same file past the page cache; nil where its filesystem refuses that.
+  private let directFile: OpenFile?
+  package let byteCount: UInt64
+  package var sectorSize: Int { 1 }
+  package var isKnownZero: Bool { true }
+
+  package var path: FilePath { file.path }
+
+  /// Empties `file`, which is open to read and write, and makes it `byteCount` bytes of hole; nil leaves the size open.
+  package init(emptying file: consuming OpenFile, byteCount: UInt64?, direct: Bool) throws(IOError) {
+    try file.resize(to: 0)
+    if let byteCount { try file.resize(to: byteCount) }
+    self.byteCount = byteCount ?? UInt64(Int64.max)
+    if direct {
+      // By number, so that it is the same file whatever has become of its name.
+      directFile = try? OpenFile(
+        FilePath("/proc/self/fd/\(file.descriptor)"), .readWrite, options: .direct)
+    } else {
+      directFile = nil
+    }
+    self.file = file
+  }
+
+  /// Whether O_DIRECT takes a range: its borders lie on pages.
+  private static func isAligned(_ offset: UInt64, _ count: Int) -> Bool { (offset | UInt64(count)) % 4096 == 0 }
+
+  package func write(_ bytes: RawSpan, at offset: UInt64) throws {
+    if directFile != nil, Self.isAligned(offset, bytes.byteCount), try writeDirectly(bytes, at: offset) { return }
+    try file.write(bytes, at: offset)
+    _ = clinux_start_write_back(file.descriptor, Int64(clamping: offset), Int64(bytes.byteCount))
+  }
+
+  /// Writes past the cache; false where that is refused.
+  private func writeDirectly(_ bytes: RawSpan, at offset: UInt64) throws -> Bool {
+    do {
+      try directFile?.write(bytes, at: offset)
+      return true
+    } catch {
+      guard error.errno == .invalidArgument else { throw error }
+      return false
+    }
+  }
+
+  package func writeZeroes(at offset: UInt64, count: UInt64) throws {
+    while clinux_punch_hole(file.descriptor, offset, count) != 0 {
+      guard Glibc.errno == EINTR else {
+        throw IOError("fallocate (punching a hole)", path, Errno(rawValue: Glibc.errno), offset: offset)
+      }
+    }
+  }
+
+  package func readBack(at offset: UInt64, into buffer: inout MutableRawSpan) throws {
+    if Self.isAligned(offset, buffer.byteCount), try readDirectly(at: offset, into: &buffer) { return }
+    _ = clinux_drop_cache(file.descriptor, Int64(clamping: offset), Int64(buffer.byteCount))
+    try file.read(at: offset, into: &buffer)
+  }
+
+  /// Reads past the cache; false where that is refused.
+  private func readDirectly(at offset: UInt64, into buffer: inout MutableRawSpan) throws -> Bool {
+    guard directFile != nil else { return false }
+    do {
+      try directFile?.read(at: offset, into: &buffer)
+      return true
+    } catch {
+      guard error.errno == .invalidArgument else { throw error }
+      return false
+    }
+  }
+
+  package func nextStored(at offset: UInt64, limit: UInt64) -> UInt64 {
+    let data = clinux_seek_data(file.descriptor, Int64(clamping: offset))
+    if data < 0 { return Glibc.errno == ENXIO ? limit : offset }
+    return min(max(UInt64(data), offset), limit)
+  }
+
+  package func flush() throws { try file.flush() }
+
+  /// Sets the size of a file whose disk's size was not known before its end.
+  package func finish(byteCount: UInt64) throws { try file.resize(to: byteCount) }
+}

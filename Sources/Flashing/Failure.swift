@@ -1,0 +1,43 @@
+package import BlockIO
+import Flow
+
+/// An image file that cannot be opened or read.
+package struct SourceUnreadable: Error, Sendable, CustomStringConvertible {
+  package let error: IOError
+  package init(_ error: IOError) { self.error = error }
+  package var description: String { "the image cannot be read: \(error)" }
+}
+
+/// Exit statuses, one for each class of failure (the numbers of sysexits.h).
+package enum ExitStatus: Int32, Sendable, CaseIterable {
+  case success = 0
+  /// The command line cannot be understood.
+  case usage = 64
+  /// The image is damaged, unsupported or refused.
+  case image = 65
+  /// The image file cannot be opened or read.
+  case source = 66
+  /// A bug in this program.
+  case bug = 70
+  /// The target must not be written, or cannot be opened.
+  case target = 73
+  /// Reading or writing the target failed.
+  case io = 74
+  /// The target does not hold what was written.
+  case verification = 76
+  /// The user stopped the job.
+  case interrupted = 130
+
+  /// The status for a job's error.
+  package init(for error: any Error) {
+    switch error {
+    case is SourceUnreadable: self = .source
+    case is ImageError, is StreamLengthError: self = .image
+    case is TargetRefusal, is TargetTooSmall: self = .target
+    case is VerificationFailure: self = .verification
+    case is Interrupted: self = .interrupted
+    case let error as IOError: self = error.operation == "open" ? .target : .io
+    default: self = .bug
+    }
+  }
+}

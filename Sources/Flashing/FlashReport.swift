@@ -1,0 +1,97 @@
+package import Bytes
+package import Flow
+
+/// What a finished flash did.
+package struct FlashReport: Sendable {
+  package var source: String
+  package var format: String
+  package var target: String
+  /// Size of the disk in bytes.
+  package var byteCount: UInt64 = 0
+  /// Bytes of the target written, zeroed, kept and discarded.
+  package var written: UInt64 = 0
+  package var zeroed: UInt64 = 0
+  package var kept: UInt64 = 0
+  package var discarded: UInt64 = 0
+  /// Bytes read back and found right; nil if nothing was read back.
+  package var verified: UInt64?
+  /// Ranges that did not read as they were written.
+  package var bad: [BadRange] = []
+  /// Seconds for writing and for verifying.
+  package var writeSeconds: Double = 0
+  package var verifySeconds: Double = 0
+
+  /// The report for programs.
+  package var record: Record {
+    var record: Record = [
+      "source": .text(source), "format": .text(format), "target": .text(target), "size": .size(byteCount),
+      "written": .size(written), "zeroed": .size(zeroed), "kept": .size(kept), "discarded": .size(discarded),
+      "verified": verified.map { .size($0) } ?? .none,
+      "write-milliseconds": .count(UInt64(writeSeconds * 1000)),
+      "verify-milliseconds": .count(UInt64(verifySeconds * 1000)),
+    ]
+    record.add(
+      "bad",
+      .list(
+        bad.map { bad in
+          .record([
+            "offset": .size(bad.range.lowerBound), "length": .size(UInt64(bad.range.count)),
+            "unstable": .flag(bad.isUnstable),
+            "first-difference": bad.firstDifference.map { .size($0) } ?? .none,
+          ])
+        }))
+    return record
+  }
+
+  /// The report for people, a sentence a line.
+  package var sentences: [String] {
+    var lines: [String] = []
+    let seconds = max(writeSeconds, 0.001)
+    lines.append(
+      "\(shortSize(byteCount)) in \(Self.tenths(seconds)) s (\(shortSize(UInt64(Double(byteCount) / seconds)))/s): "
+        + "\(shortSize(written)) written, \(shortSize(zeroed)) zeroed")
+    if kept > 0 {
+      lines.append("\(describeSize(kept)) were kept as they were on the target and may differ from the image")
+    }
+    if discarded > 0 { lines.append("\(describeSize(discarded)) were discarded and may read as anything") }
+    if let verified, bad.isEmpty {
+      lines.append(
+        "verified: \(describeSize(verified)) read back from the medium in \(Self.tenths(verifySeconds)) s, all right")
+    }
+    return lines
+  }
+
+  private static func tenths(_ seconds: Double) -> String {
+    let tenths = UInt64(seconds * 10 + 0.5)
+    return "\(tenths / 10).\(tenths % 10)"
+  }
+}
+
+/// What was read back is not what was written.
+package struct VerificationFailure: Error, Sendable, CustomStringConvertible {
+  package let target: String
+  package let bad: [BadRange]
+
+  package init(target: String, bad: [BadRange]) {
+    self.target = target
+    self.bad = bad
+  }
+
+  package var description: String {
+    var lines = [
+      "\(target) does not hold what was written to it: do not use it; the medium or its connection is failing"
+    ]
+    for one in bad.prefix(20) {
+      let place = "bytes \(one.range.lowerBound) to \(one.range.upperBound - 1)"
+      if one.isUnstable {
+        lines.append("  \(place): unstable, read wrong the first time and right the second")
+      } else if let first = one.firstDifference {
+        lines.append("  \(place): wrong, the first difference is at offset \(first)")
+      } else {
+        lines.append("  \(place): wrong somewhere in this range")
+      }
+    }
+    if bad.count > 20 { lines.append("  and \(bad.count - 20) more ranges") }
+    return lines.joined(separator: "\n")
+  }
+}

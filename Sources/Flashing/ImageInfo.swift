@@ -1,0 +1,20 @@
+package import Bytes
+import Images
+
+/// What an image is and holds, without writing anything.
+package struct ImageInfo {
+  /// The facts, in the order to show them.
+  package let record: Record
+  /// What the user should know, each a sentence.
+  package let notes: [String]
+
+  /// Opens the image that `request` names and looks at it.
+  package init(_ request: SourceRequest, withInternals: Bool) throws {
+    let source = try OpenedSource(request, progress: JobProgress())
+    var record: Record = ["image": .text(source.name), "format": .text(source.image.format)]
+    for fact in source.image.facts.facts where fact.key != "format" { record.add(fact.key, fact.value) }
+    if withInternals, !source.image.internals.facts.isEmpty { record.add("header", .record(source.image.internals)) }
+    self.record = record
+    notes = source.notes + source.image.warnings
+  }
+}

@@ -1,0 +1,56 @@
+package import Flow
+package import Synchronization
+
+/// How far a job is, to be sampled from any thread.
+package final class JobProgress: Sendable {
+  /// What a job does at the moment.
+  package enum Phase: Int, Sendable, CaseIterable {
+    case preparing, unpacking, writing, flushing, verifying, finishing, done
+
+    /// The phase as progress lines name it.
+    package var name: String {
+      switch self {
+      case .preparing: "preparing"
+      case .unpacking: "unpacking"
+      case .writing: "writing"
+      case .flushing: "flushing"
+      case .verifying: "verifying"
+      case .finishing: "finishing"
+      case .done: "done"
+      }
+    }
+  }
+
+  package let counters = Progress()
+  /// Bytes of the image file unpacked so far, for a source that has to be unpacked first.
+  package let unpacked = Atomic<UInt64>(0)
+  private let phaseNumber = Atomic<Int>(0)
+  private let totalBytes = Atomic<UInt64>(0)
+
+  package init() {}
+
+  package var phase: Phase { Phase(rawValue: phaseNumber.load(ordering: .acquiring)) ?? .done }
+  /// Bytes that the present phase has to do; 0 if that is not known.
+  package var total: UInt64 { totalBytes.load(ordering: .relaxed) }
+  /// Bytes of the present phase that are done.
+  package var done: UInt64 {
+    switch phase {
+    case .verifying: counters.verified.load(ordering: .relaxed)
+    case .unpacking: unpacked.load(ordering: .relaxed)
+    case .preparing: 0
+    default: counters.copied
+    }
+  }
+
+  func enter(_ phase: Phase, total: UInt64) {
+    totalBytes.store(total, ordering: .relaxed)
+    phaseNumber.store(phase.rawValue, ordering: .releasing)
+  }
+}
+
+extension JobProgress {
+  /// Bytes written and zeroed so far.
+  package var counts: (written: UInt64, zeroed: UInt64) {
+    (counters.written.load(ordering: .relaxed), counters.zeroed.load(ordering: .relaxed))
+  }
+}

@@ -1,0 +1,110 @@
+import BlockIO
+import CLinux
+import Flow
+import Glibc
+import Images
+import SystemPackage
+
+/// A target opened for writing and locked; the locks go with it.
+struct OpenedTarget {
+  let target: any BlockTarget
+  /// The target if it is a block device.
+  let device: DeviceTarget?
+  /// The target if it is a regular file.
+  let file: FileTarget?
+  private let diskLock: LockedFile?
+
+  /// Opens what `plan` describes for a disk of `byteCount` bytes (nil: not known yet).
+  ///
+  /// Everything that can refuse a device or a file does so before anything in it changes.
+  init(_ plan: TargetPlan, byteCount: UInt64?, images: [ImageFile]) throws {
+    switch plan.kind {
+    case .pipe:
+      guard isatty(STDOUT_FILENO) == 0 else {
+        throw TargetRefusal("standard output is a terminal: send it to a file or another program")
+      }
+      target = PipeTarget(OpenFile(adopting: dup(STDOUT_FILENO), path: "standard output"))
+      (device, file, diskLock) = (nil, nil, nil)
+    case .device(let device):
+      // udev and others take a lock on the whole disk's node before they touch it.
+      diskLock = try LockedFile(disk: device.disk, for: plan)
+      let opened = try Self.open(device, plan)
+      if let byteCount, byteCount > opened.byteCount {
+        throw TargetRefusal(
+          "\(plan.name) is too small: the disk in the image has \(byteCount) bytes, the target \(opened.byteCount)")
+      }
+      self.device = opened
+      target = opened
+      file = nil
+    case .file:
+      let file = try Self.open(file: plan, byteCount: byteCount, images: images)
+      self.file = file
+      target = file
+      (device, diskLock) = (nil, nil)
+    }
+  }
+
+  private static func open(_ device: BlockDevice, _ plan: TargetPlan) throws -> DeviceTarget {
+    let opened: DeviceTarget
+    do { opened = try DeviceTarget(plan.path) } catch {
+      guard error.errno == .resourceBusy else { throw error }
+      let use = Holders().use(of: device) ?? "another program has it open for itself alone"
+      throw TargetRefusal("\(plan.name) is not written: \(use)")
+    }
+    if opened.isReadOnly { throw TargetRefusal("\(plan.name) is read-only") }
+    return opened
+  }
+
+  private static func open(file plan: TargetPlan, byteCount: UInt64?, images: [ImageFile]) throws -> FileTarget {
+    let file = try OpenFile(
+      plan.path, .readWrite, options: [.create, .nonBlocking],
+      permissions: [.ownerReadWrite, .groupRead, .otherRead])
+    guard clinux_lock_exclusively(file.descriptor) == 0 else {
+      throw TargetRefusal("\(plan.name) is not written: another program holds a lock on it")
+    }
+    // Bytes 100 to 299 are where qemu keeps its locks.
+    if clinux_is_range_locked(file.descriptor, 100, 200) == 1 {
+      throw TargetRefusal("\(plan.name) is not written: a virtual machine or qemu tool has it open")
+    }
+    let status = try file.status()
+    guard status.kind == .regular else { throw TargetRefusal("\(plan.name) is no regular file any more") }
+    guard !images.contains(where: { $0.identity == status.identity }) else {
+      throw TargetRefusal("\(plan.name) is not written: the image is read from it")
+    }
+    if case .file(let seen?) = plan.kind, seen.identity != status.identity {
+      throw TargetRefusal("\(plan.name) was replaced by another file in the meantime; try again")
+    }
+    return try FileTarget(emptying: file, byteCount: byteCount, direct: true)
+  }
+}
+
+/// A lock on a disk's node, kept until it goes away (flock(2)).
+private final class LockedFile {
+  private let file: OpenFile
+
+  /// Locks the node of `disk`, waiting up to 5 seconds for udev to let go of it.
+  init(disk: BlockDevice, for plan: TargetPlan) throws {
+    let node = disk.isSame(as: plan.path) ? plan.path : disk.node
+    let file = try OpenFile(node, .readOnly, options: .nonBlocking)
+    var tries = 0
+    while clinux_lock_exclusively(file.descriptor) != 0 {
+      guard errno == EWOULDBLOCK || errno == EINTR else {
+        throw IOError("flock", node, Errno(rawValue: errno))
+      }
+      tries += 1
+      guard tries < 50 else {
+        throw TargetRefusal("\(plan.name) is not written: another program holds a lock on \(node)")
+      }
+      usleep(100_000)
+    }
+    self.file = file
+  }
+}
+
+extension BlockDevice {
+  /// Whether `path` is a node of this device.
+  fileprivate func isSame(as path: FilePath) -> Bool {
+    guard let status = try? FileStatus.of(path), status.kind == .blockDevice else { return false }
+    return status.deviceNumbers == (major, minor)
+  }
+}

@@ -1,0 +1,93 @@
+package import BlockIO
+import Bytes
+import Threads
+
+extension CopyOptions {
+  /// The policy for `target`: one that takes its bytes in order can keep nothing.
+  func policy(for target: any BlockTarget) -> CopyPolicy {
+    target is any SequentialTarget ? CopyPolicy(unallocated: .zero, unused: .zero) : policy
+  }
+}
+
+/// Copies `source` onto `target`: this thread walks the extent map, the workers read, decode and write.
+package func copy(
+  _ source: any BlockSource, to target: any BlockTarget, options: CopyOptions = CopyOptions(), digests: Digests? = nil,
+  progress: Progress
+) throws {
+  let units = StepUnits(target: target, chunkSize: options.chunkSize)
+  let steps = Channel<Step>(capacity: options.workers * 2)
+  let stop = { @Sendable in
+    steps.cancel()
+    (target as? any SequentialTarget)?.cancel()
+  }
+  _ = try withWorkers(options.workers, named: "copy", stop: stop) { _ in
+    let writer = Writer(target: target, digests: digests, progress: progress)
+    // A partial last sector may make a step one sector longer than its chunk.
+    var buffer = Buffer(count: Int(units.chunk + units.sector))
+    while let step = steps.receive() {
+      if options.isInterrupted() { throw Interrupted() }
+      if step.action == .write {
+        let count = Int(min(step.end, source.byteCount) - step.offset)
+        var bytes = buffer.mutablePrefix(count)
+        try source.read(at: step.offset, into: &bytes)
+      }
+      try writer.put(step, from: &buffer)
+    }
+  } feed: {
+    defer { steps.close() }
+    var planner = Planner(
+      source, range: 0..<source.byteCount, policy: options.policy(for: target), units: units,
+      targetByteCount: target.byteCount)
+    while let step = try planner.next() {
+      if options.isInterrupted() { throw Interrupted() }
+      guard steps.send(step) else { return }
+    }
+  }
+}
+
+/// A step of a stream and its bytes, owned by one thread at a time.
+struct Chunk: ~Copyable, Sendable {
+  let step: Step
+  var buffer: Buffer
+
+  consuming func takeBuffer() -> Buffer { buffer }
+}
+
+/// Copies `source` onto `target`: this thread decodes, the workers write, and buffers go round between them.
+///
+/// Returns the disk's size in bytes, as it came out of the stream.
+package func copy(
+  _ source: any ExtentStream, to target: any BlockTarget, options: CopyOptions = CopyOptions(),
+  digests: Digests? = nil, progress: Progress
+) throws -> UInt64 {
+  let units = StepUnits(target: target, chunkSize: options.chunkSize)
+  let depth = options.workers * 2 + 1
+  let chunks = Channel<Chunk>(capacity: depth)
+  let free = Channel<Buffer>(capacity: depth)
+  for _ in 0..<depth { free.send(Buffer(count: Int(units.chunk + units.sector))) }
+  let stop = { @Sendable in
+    chunks.cancel()
+    free.cancel()
+    (target as? any SequentialTarget)?.cancel()
+  }
+  var delivered: UInt64 = 0
+  _ = try withWorkers(options.workers, named: "write", stop: stop) { _ in
+    let writer = Writer(target: target, digests: digests, progress: progress)
+    while var chunk = chunks.receive() {
+      if options.isInterrupted() { throw Interrupted() }
+      try writer.put(chunk.step, from: &chunk.buffer)
+      free.send(chunk.takeBuffer())
+    }
+  } feed: {
+    defer { chunks.close() }
+    var assembler = Assembler(
+      source, policy: options.policy(for: target), units: units, targetByteCount: target.byteCount)
+    while var buffer = free.receive() {
+      if options.isInterrupted() { throw Interrupted() }
+      guard let step = try assembler.next(into: &buffer) else { break }
+      guard chunks.send(Chunk(step: step, buffer: buffer)) else { return }
+    }
+    delivered = assembler.delivered
+  }
+  return delivered
+}

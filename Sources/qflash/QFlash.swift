@@ -1,0 +1,64 @@
+import ArgumentParser
+import Flashing
+import Glibc
+import Terminal
+
+/// Puts any disk image on any disk and proves it.
+@main
+struct QFlash: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "qflash",
+    abstract: "Puts any disk image on any disk and proves it.",
+    version: "0.1.0",
+    subcommands: [Flash.self, Info.self],
+    defaultSubcommand: Flash.self)
+
+  static func main() {
+    let given = Array(CommandLine.arguments.dropFirst())
+    do {
+      let arguments = try CommandLineArguments(given, subcommands: ["flash", "info", "help"], default: "flash")
+      if arguments.asksForRootHelp {
+        print(rootHelp)
+        return
+      }
+      var command = try parseAsRoot(arguments.prepared)
+      try command.run()
+    } catch { leave(error) }
+  }
+
+  /// Ends the program with the sentence and the status that belong to `error`.
+  static func leave(_ error: any Error) -> Never {
+    if let error = error as? UsageError {
+      printError("qflash: \(error)")
+      Glibc.exit(ExitStatus.usage.rawValue)
+    }
+    if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
+    let status = ExitStatus(for: error)
+    if status == .bug { Self.exit(withError: error) }
+    printError("qflash: \(error)")
+    Glibc.exit(status.rawValue)
+  }
+
+  /// The default subcommand's options belong to the program's own help.
+  private static var rootHelp: String {
+    let flash = Flash.helpMessage(columns: nil).split(separator: "\n", omittingEmptySubsequences: false)
+    let options = flash.drop { !$0.hasPrefix("OPTIONS") && !$0.hasPrefix("THE IMAGE") }
+    return """
+      OVERVIEW: Puts any disk image on any disk and proves it.
+
+      USAGE: qflash -src IMAGE                 what is in an image
+             qflash -src IMAGE -dst TARGET     write it to a block device, a file or - (standard output)
+             qflash info IMAGE                 the same as -src alone
+
+      A name starts with one dash or two, as you like: -src and --src are the same.
+
+      \(options.joined(separator: "\n"))
+
+      SUBCOMMANDS:
+        flash (default)         Write an image to a disk, a file or a pipe.
+        info                    Show what an image is and holds.
+
+        See 'qflash help <subcommand>' for detailed help, and qflash(1).
+      """
+  }
+}
