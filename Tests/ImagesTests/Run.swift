@@ -11,7 +11,8 @@ struct Ran {
 @discardableResult
 func run(_ arguments: [String], expecting expected: Int32? = 0) throws -> Ran {
   var pipes: [Int32] = [0, 0]
-  try #require(pipe2(&pipes, O_CLOEXEC) == 0)
+  try #require(pipe(&pipes) == 0)
+  for end in pipes { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
   var actions = posix_spawn_file_actions_t()
   posix_spawn_file_actions_init(&actions)
   defer { posix_spawn_file_actions_destroy(&actions) }

@@ -41,7 +41,7 @@ extension PartcloneOpening {
     let blocks = try storedBlocks()
     let layout = try layout(of: blocks)
     try checkEnd(layout, file, blocks)
-    let isOrdered = verifies && !(header.reseeds && layout.stripSize <= PartcloneDisk.longestStrip)
+    let isOrdered = verifies && !(header.reseeds && layout.longestStrip <= PartcloneDisk.longestStrip)
     let isStream = isOrdered || options.rescues
     let disk = try disk(file, layout, blocks, verifies: verifies && !isStream)
     warnAhead()
@@ -91,7 +91,7 @@ extension PartcloneOpening {
     if rebuildsBootSector {
       warn("NTFS's backup boot sector, which partclone leaves out, is rebuilt from the first sector")
     }
-    let strip = header.blocksPerChecksum.multiplied(by: UInt64(header.blockSize)) ?? .max
+    let strip = min(header.blocksPerChecksum, header.usedBlocks) * UInt64(header.blockSize)
     if verifies, strip > PartcloneStream.longestHeld {
       warn(
         "one checksum covers \(describeSize(strip)), more than is held in memory: damage shows only after the blocks"

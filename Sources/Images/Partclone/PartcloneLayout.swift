@@ -1,5 +1,3 @@
-import Bytes
-
 /// Where a partclone image's stored blocks and checksums lie in the file.
 ///
 /// From `dataStart` on, blocks follow each other, a checksum after every `blocksPerStrip` of them and after the last.
@@ -27,9 +25,15 @@ package struct PartcloneLayout: Sendable {
     return offset(ofStored: storedBlocks) + (isCut ? checksumSize : 0)
   }
 
-  /// Bytes of blocks in a whole strip, clamped to the type.
-  package var stripSize: UInt64 { blocksPerStrip.multiplied(by: blockSize) ?? .max }
+  /// Bytes of blocks in the longest strip there is.
+  package var longestStrip: UInt64 { min(blocksPerStrip, storedBlocks) * blockSize }
 
-  /// How many blocks the strip that starts with the stored block `index` has.
-  package func stripBlocks(at index: UInt64) -> UInt64 { min(blocksPerStrip, storedBlocks - index) }
+  /// Bytes of blocks in a whole strip: at most 2^32 blocks of 64 MiB, as headers are checked.
+  package var stripSize: UInt64 { blocksPerStrip * blockSize }
+
+  /// How many blocks the strip that starts with the stored block `index` has: all that are left without checksums.
+  package func stripBlocks(at index: UInt64) -> UInt64 {
+    let rest = storedBlocks - index
+    return blocksPerStrip == 0 ? rest : min(blocksPerStrip, rest)
+  }
 }

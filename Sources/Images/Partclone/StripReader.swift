@@ -64,6 +64,7 @@ final class StripReader {
     var done = 0
     while done < buffer.byteCount {
       if rest == 0 { rest = stripSize }
+      precondition(rest > 0, "no more is asked for than is stored")
       let before = stripSize - rest
       var part = buffer.mutableSlice(done, Int(min(rest, UInt64(buffer.byteCount - done))))
       let count = try reader.read(into: &part)
