@@ -22,7 +22,7 @@ package struct Image {
   package let warnings: [String]
   /// Every file that was opened for the image, so that none of them becomes its own target.
   package let files: [ImageFile]
-  /// The disk at any offset, for looking inside; where `content` is a stream its bytes are not checked. Nil if none.
+  /// The disk at any offset, for looking inside; where `content` is a stream, unchecked; nil if there is none.
   package let browsable: (any BlockSource)?
   /// What was found damaged and passed over, where the options asked for that.
   package let damage: DamageLog?

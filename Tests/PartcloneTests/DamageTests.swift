@@ -53,25 +53,26 @@ import Testing
         for way in [Way.file(1 << 20), .stream(1 << 20)] {
           let image = try? open(changed, as: way)
           // Larger devices than this are right, but slow to make.
-          guard let image, image.byteCount ?? 0 < 1 << 24 else { continue }
+          guard let image, image.byteCount ?? 0 < 1 << 20 else { continue }
           _ = try? Restored(image, way)
         }
       }
     }
   }
 
-  @Test(arguments: [
-    ("block size 0", 84, [0, 0, 0, 0], "block size of 0"), ("block size 2^31", 84, [0, 0, 0, 0x80], "2147483648"),
-    ("block size 256", 84, [0, 1, 0, 0], "block size of 256"),
-    ("used > total", 76, [255, 255, 0, 0], "65535 blocks are said to be used of 131"),
-    ("superblock's used > total", 68, [255, 255, 0, 0], "said to be used"),
-    ("total × size overflows", 60, [0, 0, 0, 0, 0, 8, 0, 0], "2^43"),
-    ("total × size > device", 60, [132, 0], "more than the device's"), ("device size 0", 52, [0, 0, 0, 0], "device"),
-    ("0 blocks to a checksum", 100, [0, 0], "0 blocks to a checksum"),
-    ("checksum mode", 96, [0x40], "checksum mode 0x40"), ("checksum size", 98, [5], "5 bytes do not fit CRC32"),
-    ("bitmap mode", 105, [2], "bitmap mode 2"), ("option size", 88, [19], "19 bytes of options"),
-    ("version", 33, [0x33], "\"0003\""), ("byte order", 34, [0, 0], "byte-order mark"),
-  ] as [(String, Int, [UInt8], String)])
+  @Test(
+    arguments: [
+      ("block size 0", 84, [0, 0, 0, 0], "block size of 0"), ("block size 2^31", 84, [0, 0, 0, 0x80], "2147483648"),
+      ("block size 256", 84, [0, 1, 0, 0], "block size of 256"),
+      ("used > total", 76, [255, 255, 0, 0], "65535 blocks are said to be used of 131"),
+      ("superblock's used > total", 68, [255, 255, 0, 0], "said to be used"),
+      ("total × size overflows", 60, [0, 0, 0, 0, 0, 16, 0, 0], "2^43"),
+      ("total × size > device", 60, [132, 0], "more than the device's"), ("device size 0", 52, [0, 0, 0, 0], "device"),
+      ("0 blocks to a checksum", 100, [0, 0], "0 blocks to a checksum"),
+      ("checksum mode", 96, [0x40], "checksum mode 0x40"), ("checksum size", 98, [5], "5 bytes do not fit CRC32"),
+      ("bitmap mode", 105, [2], "bitmap mode 2"), ("option size", 88, [19], "19 bytes of options"),
+      ("version", 33, [0x33], "\"0003\""), ("byte order", 34, [0, 0], "byte-order mark"),
+    ] as [(String, Int, [UInt8], String)])
   func impossibleHeader(_ name: String, _ offset: Int, _ value: [UInt8], _ says: String) throws {
     var bytes = try Self.plain.image
     bytes.replaceSubrange(offset..<(offset + value.count), with: value)
@@ -102,7 +103,8 @@ import Testing
 
   @Test(arguments: checked) func everyBitAfterTheHeader(_ name: String) throws {
     let bytes = try TestImage(name: name).image
-    for offset in stride(from: 110, to: bytes.count, by: bytes.count / 150) {
+    let sound = try Restored(try open(bytes, as: .stream(4096)), .stream(4096)).disk
+    for offset in stride(from: 110, to: bytes.count, by: bytes.count / 40) {
       var changed = bytes
       changed[offset] ^= 0x10
       for way in Self.ways {
@@ -110,8 +112,7 @@ import Testing
         let error = try #require(found.error, "offset \(offset) \(way)")
         #expect(error.kind == .damaged && error.detail.contains("target offset"), "\(error)")
         // What was delivered before is right.
-        let sound = try Restored(try open(bytes, as: way), way).disk
-        var progress = Restored.Delivered(size: sound.count)
+        var progress = Restored.Delivered()
         progress.restore(changed, way)
         #expect(progress.isPart(of: sound), "offset \(offset) \(way)")
       }
@@ -121,7 +122,8 @@ import Testing
   @Test(arguments: checked + ["none", "bitmap-bytes", "v1", "v1-long-checksums"])
   func everyTruncation(_ name: String) throws {
     let bytes = try TestImage(name: name).image
-    let cuts = Array(stride(from: 0, to: bytes.count, by: 97)) + [109, 110, 111, bytes.count - 1, bytes.count - 5]
+    let cuts =
+      [109, 110, 111, bytes.count - 1, bytes.count - 5] + stride(from: 0, to: bytes.count, by: bytes.count / 60)
     for cut in cuts {
       for way in Self.ways {
         let found = try failure(Array(bytes[..<cut]), way)
@@ -152,13 +154,11 @@ import Testing
       let image = try open(changed, as: way, options)
       let restored = try Restored(image, way)
       let damage = try #require(image.damage)
-      let first = try #require(damage.ranges.first)
-      #expect(first.image.contains(UInt64(middle)) && damage.omitted == 0)
+      #expect(damage.ranges.contains { $0.image.contains(UInt64(middle)) } && damage.omitted == 0)
       // All that differs lies in what is listed.
       let listed = damage.ranges.compactMap(\.target)
-      for offset in sound.indices where sound[offset] != restored.disk[offset] {
-        #expect(listed.contains { $0.contains(UInt64(offset)) })
-      }
+      let differing = sound.indices.filter { sound[$0] != restored.disk[$0] }
+      #expect(differing.allSatisfy { offset in listed.contains { $0.contains(UInt64(offset)) } })
       #expect(sound != restored.disk)
     }
   }
@@ -202,9 +202,7 @@ import Testing
 extension Restored {
   /// What an image delivers before it fails.
   struct Delivered {
-    var disk: [UInt8?]
-
-    init(size: Int) { disk = Array(repeating: nil, count: size) }
+    var parts: [(offset: Int, bytes: [UInt8])] = []
 
     /// Reads as much as comes.
     mutating func restore(_ bytes: [UInt8], _ way: Way) {
@@ -228,14 +226,14 @@ extension Restored {
         }
         guard let extent else { return }
         if extent.kind == .data {
-          for index in 0..<Int(extent.length) {
-            disk[Int(extent.offset) + index] = buffer.prefix(4096).littleEndian(at: index, as: UInt8.self)
-          }
+          parts.append((Int(extent.offset), buffer.prefix(Int(extent.length)).array))
         }
         offset = extent.end
       }
     }
 
-    func isPart(of sound: [UInt8]) -> Bool { zip(disk, sound).allSatisfy { $0 == nil || $0 == $1 } }
+    func isPart(of sound: [UInt8]) -> Bool {
+      parts.allSatisfy { $0.bytes.elementsEqual(sound[$0.offset...].prefix($0.bytes.count)) }
+    }
   }
 }

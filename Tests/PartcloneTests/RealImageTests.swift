@@ -44,9 +44,13 @@ import Testing
       \(filesystem.make); \(filesystem.fill)
       """
     try shell(setUp)
+    // All at once: each waits a second for its own progress display.
+    let saves = Self.options.enumerated().map { index, option in
+      "partclone.\(filesystem.tool) -c -q -F \(option) -L log\(index) -s volume -O image\(index) & all+=\" $!\""
+    }
+    try shell(
+      "cd \(folder.path); all=; \(saves.joined(separator: "; ")); for one in $all; do wait $one; done")
     for (index, option) in Self.options.enumerated() {
-      try shell(
-        "cd \(folder.path); partclone.\(filesystem.tool) -c -q -F \(option) -L log -s volume -O image\(index)")
       let bytes = try contents("\(folder.path)/image\(index)")
       if index == 0 {
         // What partclone itself makes of the first one; it dies on some of the others.

@@ -72,7 +72,10 @@ struct Restored {
       try restore(source, chunk: size, progress)
       map = source
     case .stream(let stream):
-      let size = switch way { case .file(let size), .stream(let size): size }
+      let size =
+        switch way {
+        case .file(let size), .stream(let size): size
+        }
       try restore(stream, bufferSize: size, progress)
       map = stream.map
       try #require(map != nil)

@@ -35,13 +35,13 @@ func shell(_ script: String) throws -> String {
   return text
 }
 
-/// A new folder under /tmp that goes away with its owner.
+/// A new folder in memory (partclone syncs what it writes) that goes away with its owner.
 final class Folder: Sendable {
   let path: String
 
   init() throws {
-    var name = Array("/tmp/partclone-tests.XXXXXX".utf8CString)
-    let made = name.withUnsafeMutableBufferPointer { mkdtemp($0.baseAddress!) != nil }
+    var name = Array("/dev/shm/partclone-tests.XXXXXX".utf8CString)
+    let made = name.withUnsafeMutableBufferPointer { $0.baseAddress.flatMap { mkdtemp($0) } != nil }
     try #require(made)
     path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
@@ -57,7 +57,7 @@ func contents(_ path: String) throws -> [UInt8] {
   let size = Int(lseek(file, 0, SEEK_END))
   let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
     while count < size {
-      let got = pread(file, buffer.baseAddress! + count, size - count, off_t(count))
+      let got = pread(file, buffer.baseAddress.map { $0 + count }, size - count, off_t(count))
       if got <= 0 { break }
       count += got
     }

@@ -104,7 +104,8 @@ struct PartcloneBitmap {
 
   private func early(_ reader: StreamReader) -> ImageError {
     errors.damaged(
-      "the image ends inside its bitmap of \(header.totalBlocks) blocks; copy it again", image: reader.offset, target: 0)
+      "the image ends inside its bitmap of \(header.totalBlocks) blocks; copy it again", image: reader.offset, target: 0
+    )
   }
 }
 

@@ -45,7 +45,7 @@ package enum PartcloneChecksum: UInt16, Sendable, CustomStringConvertible {
     }
   }
 
-  /// The value for a strip that restarts the checksum. ``firstByteCRC`` never restarts.
+  /// The value for a strip that restarts the checksum, which ``firstByteCRC`` never does.
   package func of(_ strip: RawSpan) -> Value {
     switch self {
     case .none, .firstByteCRC: return Value(low: 0)
@@ -74,7 +74,7 @@ package final class RunningChecksum {
 
   private var state: State
 
-  /// `blockSize` is in bytes. Nil where memory is short.
+  /// For blocks of `blockSize` bytes; nil where memory is short.
   package init?(_ kind: PartcloneChecksum, blockSize: Int) {
     switch kind {
     case .none: state = .none

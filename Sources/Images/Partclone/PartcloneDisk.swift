@@ -90,7 +90,8 @@ package final class PartcloneDisk: BlockSource {
       let count = Int(min(length - inside, UInt64(buffer.byteCount - done)))
       var part = buffer.mutableSlice(done, count)
       if !usesCache {
-        try file.read(at: layout.offset(ofStored: position / layout.blockSize) + position % layout.blockSize, into: &part)
+        let block = layout.offset(ofStored: position / layout.blockSize)
+        try file.read(at: block + position % layout.blockSize, into: &part)
       } else if UInt64(count) == length, windowBlocks == layout.blocksPerStrip {
         try loader.readStrip(window, into: &part)
       } else {

@@ -69,7 +69,8 @@ extension PartcloneOpening {
     guard !options.rescues else { return }
     if file.byteCount > layout.end {
       throw errors.damaged(
-        "\(describeSize(file.byteCount - layout.end)) follow the end of the image; it is damaged, or two files are joined",
+        "\(describeSize(file.byteCount - layout.end)) follow the end of the image; it is damaged, or two files are"
+          + " joined",
         image: layout.end, target: header.deviceSize)
     }
     guard file.byteCount < layout.end else { return }
@@ -78,7 +79,11 @@ extension PartcloneOpening {
     // The first stored block that does not lie in the file whole.
     while low < high {
       let middle = (low + high) / 2
-      if layout.offset(ofStored: middle) + layout.blockSize <= file.byteCount { low = middle + 1 } else { high = middle }
+      if layout.offset(ofStored: middle) + layout.blockSize <= file.byteCount {
+        low = middle + 1
+      } else {
+        high = middle
+      }
     }
     let block = low < layout.storedBlocks ? low : layout.storedBlocks - 1
     throw errors.damaged(

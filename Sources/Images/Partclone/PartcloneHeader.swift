@@ -19,9 +19,9 @@ package struct PartcloneHeader: Sendable {
   /// The partition's size in bytes.
   package let deviceSize: UInt64
   package let totalBlocks: UInt64
-  /// Used blocks as the filesystem counted them; nil in version 0001. Informative only.
+  /// Used blocks as the filesystem counted them; nil in version 0001; informative only.
   package let superblockUsedBlocks: UInt64?
-  /// Used blocks as the writer counted them. Informative only.
+  /// Used blocks as the writer counted them; informative only.
   package let usedBlocks: UInt64
   /// In bytes: 512…64 Mi.
   package let blockSize: Int

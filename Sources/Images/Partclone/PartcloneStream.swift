@@ -34,7 +34,7 @@ package final class PartcloneStream: ExtentStream {
   /// Which blocks were stored, and the rebuilt boot sector; nil before the end.
   package var map: (any ExtentMap)? { isFinished ? blocks : nil }
 
-  /// The next extent; data as far as verified. Throws `ImageError` where the image is damaged.
+  /// The next extent; data as far as verified; throws `ImageError` where the image is damaged.
   package func next(into buffer: inout MutableRawSpan) throws -> Extent? {
     let strips = try prepared()
     while position < opening.header.deviceSize {

@@ -19,7 +19,7 @@ final class StripReader {
   /// Where on the partition the data end because the image does, if that was passed over.
   private(set) var truncation: UInt64?
 
-  /// Reads on from `reader`, which stands at the first block. Damage goes to `damage`, or is thrown where that is nil.
+  /// Reads on from `reader`, which stands at the first block; damage goes to `damage`, or is thrown if nil.
   init(
     _ reader: StreamReader, header: PartcloneHeader, layout: PartcloneLayout, blocks: StoredBlocks, verifies: Bool,
     damage: DamageLog?, errors: BackupErrors
