@@ -80,6 +80,7 @@ package final class PartcloneDisk: BlockSource {
 
   private func readStored(_ start: UInt64, into buffer: inout MutableRawSpan) throws {
     guard layout.blocksPerStrip > 0 else { return try file.read(at: layout.dataStart + start, into: &buffer) }
+    precondition(start + UInt64(buffer.byteCount) <= layout.storedBlocks * layout.blockSize)
     let size = windowBlocks * layout.blockSize
     var done = 0
     while done < buffer.byteCount {
