@@ -48,4 +48,19 @@ package struct Buffer: ~Copyable, @unchecked Sendable {
     var span = mutablePrefix(count)
     return try body(&span)
   }
+
+  /// Gives the `length` bytes from `offset` to `body` to fill; for buffers that are a class's property.
+  package mutating func fill<Result, Failure: Error>(
+    _ offset: Int, _ length: Int, _ body: (inout MutableRawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    var span = mutableSlice(offset, length)
+    return try body(&span)
+  }
+
+  /// Gives the `length` bytes from `offset` to `body` to read; for buffers that are a class's property.
+  package func withSlice<Result, Failure: Error>(
+    _ offset: Int, _ length: Int, _ body: (RawSpan) throws(Failure) -> Result
+  ) throws(Failure) -> Result {
+    try body(slice(offset, length))
+  }
 }

@@ -22,6 +22,10 @@ package struct Image {
   package let warnings: [String]
   /// Every file that was opened for the image, so that none of them becomes its own target.
   package let files: [ImageFile]
+  /// The disk at any offset, for looking inside; where `content` is a stream, unchecked; nil if there is none.
+  package let browsable: (any BlockSource)?
+  /// What was found damaged and passed over, where the options asked for that.
+  package let damage: DamageLog?
   /// Tells how much of the disk is stored and how, where the format can say; it walks the whole map.
   package let allocation: (@Sendable () throws -> Record)?
   /// The unit, in bytes, that is decoded as a whole, so that reads of whole units do no work twice; 1 without one.
@@ -30,7 +34,8 @@ package struct Image {
   package init(
     format: String, content: Content, facts: Record = Record(), internals: Record = Record(), warnings: [String] = [],
     files: [ImageFile] = [], allocation: (@Sendable () throws -> Record)? = nil,
-    decodingUnit: Int = 1
+    decodingUnit: Int = 1,
+    browsable: (any BlockSource)? = nil, damage: DamageLog? = nil
   ) {
     self.format = format
     self.content = content
@@ -38,6 +43,8 @@ package struct Image {
     self.internals = internals
     self.warnings = warnings
     self.files = files
+    self.damage = damage
+    if case .disk(let disk) = content { self.browsable = disk } else { self.browsable = browsable }
     self.allocation = allocation
     self.decodingUnit = decodingUnit
   }

@@ -40,6 +40,14 @@ package struct ImageOptions: Sendable {
   package var forcesShare = false
   /// Read although the image is marked corrupt.
   package var forcesCorrupt = false
+  /// Take a backup's blocks as they are, whatever their checksums say.
+  package var ignoresChecksums = false
+  /// Go on past damage in a backup and note it in the image's ``Image/damage``.
+  package var rescues = false
+  /// Rebuild NTFS's backup boot sector where a backup leaves it out.
+  package var fixesBootSector = true
+  /// Only the facts will be asked for: leave out what opening need not read, such as bitmaps.
+  package var readsHeaderOnly = false
 
   package init() {}
 }
