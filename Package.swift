@@ -47,7 +47,7 @@ let package = Package(
     .target(name: "BlockIO", dependencies: ["Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Codecs",
-      dependencies: ["BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", system],
+      dependencies: ["BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash", system],
       swiftSettings: strict),
     .target(
       name: "Images", dependencies: ["BlockIO", "Bytes", "Codecs", "Threads", "CDeflate", "CZlib", "CZstd", system],
@@ -66,6 +66,8 @@ let package = Package(
 
     .target(name: "Support", dependencies: ["BlockIO", "Threads", system], path: "Tests/Support", swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
+    .testTarget(
+      name: "CodecsTests", dependencies: ["Codecs", "BlockIO", "Bytes", "Threads", system], swiftSettings: relaxed),
     .testTarget(
       name: "FlowTests", dependencies: ["Flow", "BlockIO", "Threads", "Support"], swiftSettings: relaxed),
   ]
