@@ -38,7 +38,15 @@ func shell(_ script: String, in folder: TemporaryFolder? = nil) throws {
   var arguments: [UnsafeMutablePointer<CChar>?] = (["bash", "-c", text] as [String]).map { strdup($0) } + [nil]
   defer { for argument in arguments { free(argument) } }
   var pid = pid_t()
-  guard posix_spawn(&pid, "/bin/bash", nil, nil, &arguments, environ) == 0 else {
+  // Test threads block signals, which lbzip2 needs.
+  var attributes = posix_spawnattr_t()
+  var none = sigset_t()
+  posix_spawnattr_init(&attributes)
+  defer { posix_spawnattr_destroy(&attributes) }
+  sigemptyset(&none)
+  posix_spawnattr_setsigmask(&attributes, &none)
+  posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK))
+  guard posix_spawn(&pid, "/bin/bash", nil, &attributes, &arguments, environ) == 0 else {
     throw ShellError(script: script, status: -1)
   }
   var status: Int32 = 0
