@@ -47,7 +47,7 @@ let package = Package(
     .target(name: "BlockIO", dependencies: ["Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Codecs",
-      dependencies: ["BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", system],
+      dependencies: ["BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash", system],
       swiftSettings: strict),
     .target(
       name: "Images",
@@ -77,6 +77,7 @@ let package = Package(
     .testTarget(
       name: "ImagesTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "CLinux", system, "Support"],
       swiftSettings: relaxed),
+      name: "CodecsTests", dependencies: ["Codecs", "BlockIO", "Bytes", "Threads", system], swiftSettings: relaxed),
     .testTarget(
       name: "FlowTests", dependencies: ["Flow", "BlockIO", "Threads", "Support"], swiftSettings: relaxed),
   ]

@@ -56,7 +56,7 @@ package final class FlashJob: Sendable {
   /// Runs the job and returns a report for each target; throws `RequestError`, `TargetRefusal`, `SourceUnreadable`,
   /// `ImageError`, `IOError`, `VerificationFailure` or `Interrupted`.
   package func run() throws -> [FlashReport] {
-    var source = try OpenedSource(request.source, progress: progress)
+    var source = try OpenedSource(request.source, progress: progress, say: voice.say)
     for note in source.notes + source.image.warnings { voice.say(note) }
     if request.listsPartitions || !request.partitions.isEmpty {
       try source.makeRandomAccess(progress: progress, say: voice.say)
@@ -106,7 +106,9 @@ package final class FlashJob: Sendable {
       return try jobs.map { job in
         progress.enter(.preparing, total: 0)
         current.update { $0 = job.plan.name }
-        return try TargetWriter(request: request, voice: voice, progress: progress).write(
+        return try TargetWriter(
+          request: request, voice: voice, progress: progress, decodingUnit: source.image.decodingUnit
+        ).write(
           job.content, to: job.opened, hasTable: job.plan.isWholeDisk && job.plan.path == disk?.path,
           report: FlashReport(source: job.name, format: source.image.format, target: job.plan.name))
       }

@@ -46,6 +46,8 @@ package struct SourceRequest: Sendable {
   /// The format's name, instead of looking at the contents.
   package var format: String?
   package var options = ImageOptions()
+  /// Threads that decompress; nil: chosen for the machine.
+  package var workers: Int?
 
   package init(_ name: String) { self.name = name }
 }

@@ -11,10 +11,14 @@ package struct ImageInfo {
 
   /// Opens the image that `request` names and looks at it.
   package init(_ request: SourceRequest, withInternals: Bool) throws {
-    let source = try OpenedSource(request, progress: JobProgress())
+    var notes: [String] = []
+    let source = try OpenedSource(request, progress: JobProgress()) { notes.append($0) }
+    notes += source.notes + source.image.warnings
     var record: Record = ["image": .text(source.name), "format": .text(source.image.format)]
+    record.add("compression", source.codec.map { .text($0) })
+    if source.codec != nil { record.add("file-size", source.storedSize.map { .size($0) }) }
     for fact in source.image.facts.facts where fact.key != "format" { record.add(fact.key, fact.value) }
-    var notes = source.notes + source.image.warnings
+    if let allocation = source.image.allocation { record.add("allocation", .record(try allocation())) }
     if case .disk(let disk) = source.content {
       do {
         let listing = try PartitionListing(disk, name: source.name, regions: false)

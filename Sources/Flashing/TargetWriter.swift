@@ -11,6 +11,8 @@ struct TargetWriter {
   let request: FlashRequest
   let voice: FlashJob.Voice
   let progress: JobProgress
+  /// What the image decodes at once, in bytes.
+  var decodingUnit = 1
 
   /// One worker for each core, and one more to have a write under way while they decode; 8 at most.
   private static var defaultWorkers: Int {
@@ -50,6 +52,8 @@ struct TargetWriter {
   ) throws {
     let verifies = (request.verifies ?? (opened.device != nil)) && opened.canReadBack
     var options = CopyOptions(workers: request.workers ?? Self.defaultWorkers, policy: request.policy)
+    // Clusters larger than a chunk would be decoded once for each chunk.
+    options.chunkSize = max(options.chunkSize, decodingUnit)
     options.isInterrupted = { clinux_interrupt_count() > 0 }
     let counters = progress.counters
     let known: UInt64? =

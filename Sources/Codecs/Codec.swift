@@ -1,0 +1,108 @@
+package import BlockIO
+import Bytes
+
+/// A compression format: how to recognise it and how to decode it.
+///
+/// To add one, add a folder with a `static let` like ``gzip`` and name it in ``all``.
+package struct Codec: Sendable {
+  /// The name to show, such as `gzip`.
+  package let name: String
+  /// Whether a file that starts with `head` (its first 64 KiB, or all of it) is of this format.
+  package let probe: @Sendable (_ head: RawSpan) -> Bool
+  private let decoder: @Sendable (_ input: CompressedInput, _ options: DecodingOptions) throws -> any ByteStream
+
+  package init(
+    name: String, probe: @escaping @Sendable (_ head: RawSpan) -> Bool,
+    decoder: @escaping @Sendable (_ input: CompressedInput, _ options: DecodingOptions) throws -> any ByteStream
+  ) {
+    self.name = name
+    self.probe = probe
+    self.decoder = decoder
+  }
+
+  /// What `input`, called `name` in messages, decodes to.
+  ///
+  /// All of the input is decoded: every member, stream or frame. A short read is the end, and says that all checksums
+  /// were right and nothing was left over; damage and an early end throw `ImageError` with the compressed offset.
+  package func open(
+    _ input: any ByteStream, name: String, options: DecodingOptions = DecodingOptions()
+  ) throws -> any ByteStream {
+    try decoder(CompressedInput(input, codec: self.name, name: name, refill: options.refill), options)
+  }
+}
+
+/// How to decode a compressed stream.
+package struct DecodingOptions: Sendable {
+  /// Threads that decode, beside the one that reads the decoded bytes; 0 decodes on that one.
+  package var workers: Int
+  /// Bytes of memory that decoding on several threads may take beyond what one needs.
+  package var memory: Int
+  /// Bytes that are read at a time.
+  package var refill = 256 << 10
+
+  package init(workers: Int = 1, memory: Int? = nil) {
+    self.workers = workers
+    self.memory = memory ?? min(max(workers, 1) * (64 << 20), 256 << 20)
+  }
+}
+
+extension Codec {
+  /// Every codec, longest signature first; lzma-alone, which has none, is last.
+  package static let all: [Codec] = [.lzop, .lrzip, .xz, .bzip2, .lzip, .zstd, .lz4, .gzip, .lzma]
+
+  /// The codec of a file that starts with `head`, or nil.
+  package static func detect(_ head: RawSpan) -> Codec? {
+    for codec in all where codec.probe(head) { return codec }
+    return nil
+  }
+
+  package static let gzip = Codec(name: "gzip", probe: GzipHeader.probe) { input, options in
+    DecodingStream(input, GzipDecoder())
+  }
+
+  package static let bzip2 = Codec(name: "bzip2", probe: BZip2Header.probe) { input, options in
+    DecodingStream(input, BZip2Decoder())
+  }
+
+  package static let zstd = Codec(name: "zstd", probe: ZstdFrame.probe) { input, options in
+    guard let decoder = ZstdDecoder() else { throw input.outOfMemory() }
+    return DecodingStream(input, decoder)
+  }
+
+  package static let xz = Codec(name: "xz", probe: LZMASignature.probeXZ) { input, options in
+    DecodingStream(input, LZMADecoder(.xz(workers: options.workers, memory: UInt64(options.memory))))
+  }
+
+  package static let lzip = Codec(name: "lzip", probe: LZMASignature.probeLzip) { input, options in
+    DecodingStream(input, LZMADecoder(.lzip))
+  }
+
+  package static let lzma = Codec(name: "lzma", probe: LZMASignature.probeAlone) { input, options in
+    DecodingStream(input, LZMADecoder(.alone))
+  }
+
+  package static let lz4 = Codec(name: "lz4", probe: LZ4Frame.probe) { input, options in
+    guard let decoder = LZ4Decoder() else { throw input.outOfMemory() }
+    return DecodingStream(input, decoder)
+  }
+
+  package static let lzop = refused(name: "lzo", command: "lzop -dc") { head in
+    head.byteCount >= 9 && head.bigEndian(at: 0, as: UInt64.self) == 0x894c_5a4f_000d_0a1a
+  }
+
+  package static let lrzip = refused(name: "lrz", command: "lrzcat") { head in
+    head.byteCount >= 6 && head.bigEndian(at: 0, as: UInt32.self) == 0x4c52_5a49
+  }
+
+  /// A codec that is recognised so that it can be refused with the command that decodes it.
+  private static func refused(
+    name: String, command: String, probe: @escaping @Sendable (_ head: RawSpan) -> Bool
+  ) -> Codec {
+    Codec(name: name, probe: probe) { input, _ in
+      let program = CommandLine.arguments.first?.split(separator: "/").last ?? "restore"
+      throw ImageError(
+        .unsupported, format: name, file: input.name,
+        "\(name) compression is not decoded here; decode it on the way in: \(command) \(input.name) | \(program) - …")
+    }
+  }
+}
