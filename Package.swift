@@ -77,6 +77,7 @@ let package = Package(
     .testTarget(
       name: "ImagesTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "CLinux", system, "Support"],
       swiftSettings: relaxed),
+    .testTarget(
       name: "CodecsTests", dependencies: ["Codecs", "BlockIO", "Bytes", "Threads", system], swiftSettings: relaxed),
     .testTarget(
       name: "FlowTests", dependencies: ["Flow", "BlockIO", "Threads", "Support"], swiftSettings: relaxed),

@@ -16,7 +16,7 @@ package struct ImageInfo {
     notes += source.notes + source.image.warnings
     var record: Record = ["image": .text(source.name), "format": .text(source.image.format)]
     record.add("compression", source.codec.map { .text($0) })
-    if source.codec != nil { record.add("file-size", source.storedSize.map { .size($0) }) }
+    if source.codec != nil { record.add("compressed-size", source.storedSize.map { .size($0) }) }
     for fact in source.image.facts.facts where fact.key != "format" { record.add(fact.key, fact.value) }
     if let allocation = source.image.allocation { record.add("allocation", .record(try allocation())) }
     if case .disk(let disk) = source.content {

@@ -1,4 +1,4 @@
-package import BlockIO
+import BlockIO
 import Bytes
 import Codecs
 import Glibc
@@ -37,6 +37,9 @@ package struct OpenedSource {
       let sniffed = try SniffedStream(decoded)
       head = sniffed.head
       bytes = .stream(sniffed)
+    }
+    guard !head.isEmpty else {
+      throw ImageError(.damaged, format: codec?.name ?? "raw", file: name, "the image is empty; nothing was written")
     }
     let format = forced ?? ImageFormat.detect(unsafe head.span.bytes)
     if case .stream(let stream) = bytes, !format.isStreamable {
@@ -92,8 +95,13 @@ private struct Input {
         bytes = .file(file)
         files = [ImageFile(path: named, status: file.status)]
         head = try Self.head(of: file)
-      case .fifo, .socket,
-        .characterDevice where given == "-", .fifo:
+      case .fifo, .socket, .characterDevice:
+        guard given == "-" || status.kind == .fifo else {
+          throw IOError("open (neither a regular file nor a block device)", named, .invalidArgument)
+        }
+        guard given != "-" || isatty(STDIN_FILENO) == 0 else {
+          throw RequestError("standard input is a terminal: pipe the image into it")
+        }
         let stream = try SniffedStream(FileByteStream(Self.open(given, named)))
         file = nil
         bytes = .stream(stream)
