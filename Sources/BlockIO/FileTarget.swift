@@ -9,7 +9,7 @@ package final class FileTarget: BlockTarget {
   private let directFile: OpenFile?
   package let byteCount: UInt64
   package var sectorSize: Int { 1 }
-  package var isKnownZero: Bool { true }
+  package let isKnownZero: Bool
 
   package var path: FilePath { file.path }
 
@@ -25,6 +25,18 @@ package final class FileTarget: BlockTarget {
     } else {
       directFile = nil
     }
+    isKnownZero = true
+    self.file = file
+  }
+
+  /// Writes into `file`, which is open to read and write, and leaves the rest of it alone; it grows to `byteCount`
+  /// bytes if it is shorter.
+  package init(into file: consuming OpenFile, byteCount: UInt64) throws(IOError) {
+    let size = try file.byteCount()
+    if size < byteCount { try file.resize(to: byteCount) }
+    self.byteCount = max(size, byteCount)
+    directFile = nil
+    isKnownZero = false
     self.file = file
   }
 

@@ -64,6 +64,7 @@ package final class FlashJob: Sendable {
     if request.listsPartitions, case .disk(let disk) = source.content {
       voice.list(try PartitionListing(disk, name: source.name, regions: request.listsRegions))
     }
+    if request.checksOnly { return [try check(source)] }
     let disk = try request.target.map { try TargetPlan($0, images: source.files) }
     let parts = try partitionWrites(from: source, other: disk)
     let plans = parts.map(\.plan) + [disk].compactMap(\.self)
@@ -76,6 +77,16 @@ package final class FlashJob: Sendable {
       existing.isEmpty || voice.confirm(existing.joined(separator: "\n") + "\nEverything on it will be overwritten.")
     else { throw Interrupted() }
     return try write(parts, disk: disk, source)
+  }
+
+  /// Reads all of the image and writes nothing.
+  private func check(_ source: OpenedSource) throws -> FlashReport {
+    var report = FlashReport(source: source.name, format: source.image.format, target: "nothing")
+    report.isCheck = true
+    return try TargetWriter(
+      request: request, voice: voice, progress: progress, decodingUnit: source.image.decodingUnit,
+      damage: source.image.damage
+    ).write(source.content, to: OpenedTarget(), hasTable: false, report: report)
   }
 
   private func partitionWrites(from source: OpenedSource, other: TargetPlan?) throws -> [PartitionWrites.Write] {
@@ -99,7 +110,8 @@ package final class FlashJob: Sendable {
         jobs.append((.disk(part.source), opened, part.plan, "\(source.name):\(part.partition.number)"))
       }
       if let disk {
-        let opened = try OpenedTarget(disk, byteCount: source.image.byteCount, images: source.files, locks: &locks)
+        let opened = try OpenedTarget(
+          disk, byteCount: source.image.byteCount, offset: request.offset, images: source.files, locks: &locks)
         announceSlowZeroing(source, disk)
         jobs.append((source.content, opened, disk, source.name))
       }
@@ -107,9 +119,11 @@ package final class FlashJob: Sendable {
         progress.enter(.preparing, total: 0)
         current.update { $0 = job.plan.name }
         return try TargetWriter(
-          request: request, voice: voice, progress: progress, decodingUnit: source.image.decodingUnit
+          request: request, voice: voice, progress: progress, decodingUnit: source.image.decodingUnit,
+          damage: source.image.damage
         ).write(
-          job.content, to: job.opened, hasTable: job.plan.isWholeDisk && job.plan.path == disk?.path,
+          job.content, to: job.opened,
+          hasTable: !request.keepsTable && job.plan.isWholeDisk && job.plan.path == disk?.path,
           report: FlashReport(source: job.name, format: source.image.format, target: job.plan.name))
       }
     } catch let error as IOError where !names.contains(error.path) && error.path != "standard output" {
@@ -120,9 +134,9 @@ package final class FlashJob: Sendable {
   }
 
   private func checkSize(_ plan: TargetPlan, _ source: OpenedSource) throws {
-    guard case .device(let device) = plan.kind, let needed = source.image.byteCount, needed > device.byteCount else {
-      return
-    }
+    guard case .device(let device) = plan.kind, let size = source.image.byteCount,
+      let needed = size.adding(request.offset), needed > device.byteCount
+    else { return }
     throw TargetRefusal(
       "\(plan.name) is too small: the disk in the image has \(describeSize(needed)), the target \(describeSize(device.byteCount))"
     )
