@@ -69,9 +69,13 @@ let package = Package(
     .testTarget(
       name: "PartcloneTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "Flow", "Support", system],
       swiftSettings: relaxed),
+    .testTarget(name: "CLITests", dependencies: ["Support", "qflash"], swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
-      name: "ImagesTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "CLinux", system],
+      name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
+    .testTarget(
+      name: "ImagesTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "CLinux", system, "Support"],
       swiftSettings: relaxed),
     .testTarget(
       name: "FlowTests", dependencies: ["Flow", "BlockIO", "Threads", "Support"], swiftSettings: relaxed),

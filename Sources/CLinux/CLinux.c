@@ -110,12 +110,16 @@ int clinux_catch_interrupts(void) {
   struct sigaction action = {.sa_handler = count_interrupt};
   sigemptyset(&action.sa_mask);
   const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+  sigset_t caught;
+  sigemptyset(&caught);
   for (unsigned i = 0; i < sizeof signals / sizeof *signals; i++) {
     struct sigaction old;
     if (sigaction(signals[i], NULL, &old) != 0) return -1;
     if (old.sa_handler == SIG_IGN) continue;  // nohup
     if (sigaction(signals[i], &action, NULL) != 0) return -1;
+    sigaddset(&caught, signals[i]);
   }
+  pthread_sigmask(SIG_UNBLOCK, &caught, NULL);  // a parent may have left them blocked
   signal(SIGPIPE, SIG_IGN);
   return 0;
 }

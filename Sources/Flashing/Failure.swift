@@ -31,6 +31,7 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
   /// The status for a job's error.
   package init(for error: any Error) {
     switch error {
+    case is RequestError: self = .usage
     case is SourceUnreadable: self = .source
     case is ImageError, is StreamLengthError: self = .image
     case is TargetRefusal, is TargetTooSmall: self = .target

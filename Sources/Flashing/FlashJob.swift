@@ -1,11 +1,10 @@
 import BlockIO
 import Bytes
-import CLinux
 import Flow
-import Glibc
 import Images
-import Synchronization
+import Partitions
 import SystemPackage
+import Threads
 
 /// A whole flash: open, check, ask, write, read back, report.
 package final class FlashJob: Sendable {
@@ -15,17 +14,24 @@ package final class FlashJob: Sendable {
     package var say: @Sendable (String) -> Void
     /// Shows what is about to be lost and asks; false stops the job.
     package var confirm: @Sendable (String) -> Bool
+    /// Shows the partitions.
+    package var list: @Sendable (PartitionListing) -> Void
 
-    package init(say: @escaping @Sendable (String) -> Void, confirm: @escaping @Sendable (String) -> Bool) {
+    package init(
+      say: @escaping @Sendable (String) -> Void, confirm: @escaping @Sendable (String) -> Bool,
+      list: @escaping @Sendable (PartitionListing) -> Void = { _ in }
+    ) {
       self.say = say
       self.confirm = confirm
+      self.list = list
     }
   }
 
   private let request: FlashRequest
   private let voice: Voice
   package let progress: JobProgress
-  private let hasTouchedTarget = Atomic<Bool>(false)
+  /// The target that is being written, or was last.
+  private let current = Monitor<String?>(nil)
 
   package init(_ request: FlashRequest, voice: Voice, progress: JobProgress = JobProgress()) {
     self.request = request
@@ -35,38 +41,79 @@ package final class FlashJob: Sendable {
 
   /// What state the target is in, for the message after a failure or Ctrl-C.
   package var targetState: String {
-    guard hasTouchedTarget.load(ordering: .relaxed) else { return "\(request.target) was not changed" }
+    guard let target = current.update({ $0 }) else { return "nothing was written" }
+    let name = target == "-" ? "what went to standard output" : target
     switch progress.phase {
-    case .preparing, .unpacking: return "\(request.target) was not changed"
+    case .preparing, .unpacking: return "\(name) was not changed"
     case .writing, .flushing:
-      return
-        "\(request.target) is incomplete: \(describeSize(progress.counters.copied)) of it were dealt with; do not use it"
-    case .verifying: return "\(request.target) is written in full but was not wholly verified"
-    case .finishing, .done: return "\(request.target) is written"
+      return "\(name) is incomplete: \(describeSize(progress.counters.copied)) of it were dealt with; do not use it"
+    case .verifying: return "\(name) is written but was not wholly verified; do not use it"
+    case .finishing: return "\(name) is written, but perhaps not its partition table; do not use it"
+    case .done: return "\(name) is written"
     }
   }
 
-  /// Runs the job; throws `TargetRefusal`, `SourceUnreadable`, `ImageError`, `IOError`, `VerificationFailure` or
-  /// `Interrupted`.
-  package func run() throws -> FlashReport {
-    let source = try OpenedSource(request.source, progress: progress)
+  /// Runs the job and returns a report for each target; throws `RequestError`, `TargetRefusal`, `SourceUnreadable`,
+  /// `ImageError`, `IOError`, `VerificationFailure` or `Interrupted`.
+  package func run() throws -> [FlashReport] {
+    var source = try OpenedSource(request.source, progress: progress)
     for note in source.notes + source.image.warnings { voice.say(note) }
-    let plan = try TargetPlan(request.target, images: source.files)
-    for note in plan.notes { voice.say(note) }
-    try checkSize(plan, source)
-    announcePolicy(source, plan)
-    if request.isDryRun { return dryReport(source, plan) }
-    if let existing = plan.existing, !voice.confirm("\(existing)\nEverything on it will be overwritten.") {
-      throw Interrupted()
+    if request.listsPartitions || !request.partitions.isEmpty {
+      try source.makeRandomAccess(progress: progress, say: voice.say)
     }
+    if request.listsPartitions, case .disk(let disk) = source.content {
+      voice.list(try PartitionListing(disk, name: source.name, regions: request.listsRegions))
+    }
+    let disk = try request.target.map { try TargetPlan($0, images: source.files) }
+    let parts = try partitionWrites(from: source, other: disk)
+    let plans = parts.map(\.plan) + [disk].compactMap(\.self)
+    for note in plans.flatMap(\.notes) { voice.say(note) }
+    if let disk { try checkSize(disk, source) }
+    for plan in plans { announcePolicy(plan) }
+    if request.isDryRun { return plans.map { dryReport(source, $0) } }
+    let existing = plans.compactMap(\.existing)
+    guard
+      existing.isEmpty || voice.confirm(existing.joined(separator: "\n") + "\nEverything on it will be overwritten.")
+    else { throw Interrupted() }
+    return try write(parts, disk: disk, source)
+  }
+
+  private func partitionWrites(from source: OpenedSource, other: TargetPlan?) throws -> [PartitionWrites.Write] {
+    guard !request.partitions.isEmpty, case .disk(let disk) = source.content else { return [] }
+    return try PartitionWrites(
+      request.partitions, disk: disk, name: source.name, images: source.files, other: other
+    ).writes
+  }
+
+  /// Opens every target, then writes the partitions in order and the disk last.
+  private func write(
+    _ parts: [PartitionWrites.Write], disk: TargetPlan?, _ source: OpenedSource
+  ) throws -> [FlashReport] {
+    let names = Set((parts.map(\.plan) + [disk].compactMap(\.self)).map(\.path))
     do {
-      let opened = try OpenedTarget(plan, byteCount: source.image.byteCount, images: source.files)
-      announceSlowZeroing(source, plan)
-      return try write(source, to: opened, plan)
-    } catch let error as IOError where error.path != plan.path && error.path != "standard output" {
+      var locks = DiskLocks()
+      var jobs: [(content: Image.Content, opened: OpenedTarget, plan: TargetPlan, name: String)] = []
+      for part in parts {
+        let opened = try OpenedTarget(
+          part.plan, byteCount: part.source.byteCount, images: source.files, locks: &locks)
+        jobs.append((.disk(part.source), opened, part.plan, "\(source.name):\(part.partition.number)"))
+      }
+      if let disk {
+        let opened = try OpenedTarget(disk, byteCount: source.image.byteCount, images: source.files, locks: &locks)
+        announceSlowZeroing(source, disk)
+        jobs.append((source.content, opened, disk, source.name))
+      }
+      return try jobs.map { job in
+        progress.enter(.preparing, total: 0)
+        current.update { $0 = job.plan.name }
+        return try TargetWriter(request: request, voice: voice, progress: progress).write(
+          job.content, to: job.opened, hasTable: job.plan.isWholeDisk && job.plan.path == disk?.path,
+          report: FlashReport(source: job.name, format: source.image.format, target: job.plan.name))
+      }
+    } catch let error as IOError where !names.contains(error.path) && error.path != "standard output" {
       throw SourceUnreadable(error)
     } catch let error as TargetTooSmall {
-      throw TargetRefusal("\(plan.name) is too small: \(error)")
+      throw TargetRefusal("the target is too small: \(error)")
     }
   }
 
@@ -80,7 +127,7 @@ package final class FlashJob: Sendable {
   }
 
   /// Says aloud when the target may end up with other bytes than the image's.
-  private func announcePolicy(_ source: OpenedSource, _ plan: TargetPlan) {
+  private func announcePolicy(_ plan: TargetPlan) {
     guard request.policy.unallocated != .zero else { return }
     if case .pipe = plan.kind {
       voice.say("a pipe can keep nothing: ranges that the image does not allocate are written as zeroes")
@@ -94,7 +141,7 @@ package final class FlashJob: Sendable {
   /// Says how much will have to be written as zeroes where the device cannot zero by itself.
   private func announceSlowZeroing(_ source: OpenedSource, _ plan: TargetPlan) {
     guard case .device(let device) = plan.kind, !device.disk.zeroesByItself,
-      case .disk(let disk) = source.image.content, let zero = try? zeroBytes(of: disk), zero > 256 << 20
+      case .disk(let disk) = source.content, let zero = try? zeroBytes(of: disk), zero > 256 << 20
     else { return }
     let seconds = zero / (100 << 20)
     voice.say(
@@ -123,65 +170,4 @@ package final class FlashJob: Sendable {
     report.byteCount = source.image.byteCount ?? 0
     return report
   }
-
-  /// Copies, flushes, verifies.
-  private func write(_ source: OpenedSource, to opened: OpenedTarget, _ plan: TargetPlan) throws -> FlashReport {
-    let verifies = request.verifies ?? (opened.device != nil)
-    let target = opened.target
-    var options = CopyOptions(workers: request.workers ?? Self.defaultWorkers, policy: request.policy)
-    options.isInterrupted = { clinux_interrupt_count() > 0 }
-    let counters = progress.counters
-    let bound = source.image.byteCount ?? min(target.byteCount, 1 << 50)
-    let digests = verifies && opened.canReadBack ? Digests(byteCount: bound) : nil
-    progress.enter(.writing, total: source.image.byteCount ?? 0)
-    hasTouchedTarget.store(true, ordering: .relaxed)
-
-    let start = ContinuousClock.now
-    let map: any ExtentMap
-    var disk: (any BlockSource)?
-    switch source.image.content {
-    case .disk(let source):
-      try copy(source, to: target, options: options, digests: digests, progress: counters)
-      (map, disk) = (source, source)
-    case .stream(let stream):
-      let size = try copy(stream, to: target, options: options, digests: digests, progress: counters)
-      try opened.file?.finish(byteCount: size)
-      map = stream.map ?? WholeMap(byteCount: size)
-    }
-    progress.enter(.flushing, total: map.byteCount)
-    try target.flush()
-    var report = FlashReport(source: source.name, format: source.image.format, target: plan.name)
-    report.byteCount = map.byteCount
-    report.writeSeconds = start.duration(to: .now).seconds
-    report.written = counters.written.load(ordering: .relaxed)
-    report.zeroed = counters.zeroed.load(ordering: .relaxed)
-    report.kept = counters.kept.load(ordering: .relaxed)
-    report.discarded = counters.discarded.load(ordering: .relaxed)
-    if let digests {
-      let start = ContinuousClock.now
-      progress.enter(.verifying, total: report.written + report.zeroed)
-      report.bad = try verify(
-        target, against: digests, map: map, source: disk, options: options, progress: counters)
-      report.verified = counters.verified.load(ordering: .relaxed)
-      report.verifySeconds = start.duration(to: .now).seconds
-      guard report.bad.isEmpty else { throw VerificationFailure(target: plan.name, bad: report.bad) }
-    }
-    progress.enter(.done, total: map.byteCount)
-    return report
-  }
-
-  /// One worker for each core, and one more to have a write under way while they decode; 8 at most.
-  private static var defaultWorkers: Int {
-    min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1) + 1, 8)
-  }
-}
-
-extension Duration {
-  /// The duration in seconds.
-  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}
-
-extension OpenedTarget {
-  /// Whether what was written can be read again.
-  var canReadBack: Bool { device != nil || file != nil }
 }

@@ -4,17 +4,36 @@ package import Images
 /// What to write, where, and how: a flash as its command line says it.
 package struct FlashRequest: Sendable {
   package var source: SourceRequest
-  /// The target's name; `-` is standard output.
-  package var target: String
+  /// A single partition and the name of the target that it goes to.
+  package struct PartitionTarget: Sendable, Hashable {
+    package let number: Int
+    package let target: String
+    package init(number: Int, target: String) {
+      self.number = number
+      self.target = target
+    }
+  }
+
+  /// The name of the target for the whole disk; `-` is standard output; nil where only partitions are written.
+  package var target: String?
+  /// List the partitions first, or all regions of the disk.
+  package var listsPartitions = false
+  package var listsRegions = false
+  /// Single partitions to write, before the whole disk.
+  package var partitions: [PartitionTarget] = []
   /// Read back afterwards; nil: block devices yes, regular files no.
   package var verifies: Bool?
   package var policy = CopyPolicy()
   /// Threads that read, decode and write; nil: chosen for the machine.
   package var workers: Int?
+  /// Move a sound GPT's backup to the end of a larger disk.
+  package var fixesGPT = true
+  /// Write a partition table that counts in other sectors than the target's.
+  package var allowsSectorMismatch = false
   /// Look and check, but write nothing.
   package var isDryRun = false
 
-  package init(source: SourceRequest, target: String) {
+  package init(source: SourceRequest, target: String? = nil) {
     self.source = source
     self.target = target
   }

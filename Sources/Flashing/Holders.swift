@@ -16,11 +16,17 @@ struct Holders {
   /// Mount points that a running system cannot lose.
   private static let system = ["/", "/boot", "/boot/efi", "/usr", "/var", "/home", "/etc", "/opt", "/srv"]
 
+  /// One way in which a device is used, as a clause, and whether the running system is on it.
+  struct Use {
+    let text: String
+    var isSystem = false
+  }
+
   /// The first use of a device, its partitions or, for a partition, of the whole disk; nil if there is none.
-  func use(of device: BlockDevice) -> String? {
+  func use(of device: BlockDevice) -> Use? {
     for one in family(of: device) {
       let name = one == device ? "it" : "its \(one == device.disk ? "disk" : "partition") \(one.node)"
-      if let use = directUse(of: one) { return "\(name) \(use)" }
+      if let use = directUse(of: one) { return Use(text: "\(name) \(use.text)", isSystem: use.isSystem) }
     }
     return nil
   }
@@ -30,22 +36,25 @@ struct Holders {
     [device] + (device.isPartition ? [device.disk] : device.partitions)
   }
 
-  private func directUse(of device: BlockDevice) -> String? {
+  private func directUse(of device: BlockDevice) -> Use? {
     let found = mounts.filter { $0.isOn(major: device.major, minor: device.minor) }.map(\.mountPoint)
     if let point = found.first(where: { Self.system.contains($0) }) {
-      return "is part of the running system (mounted at \(point))"
+      return Use(text: "is part of the running system (mounted at \(point))", isSystem: true)
     }
-    if let point = found.first { return "is mounted at \(point)" }
+    if let point = found.first { return Use(text: "is mounted at \(point)") }
     if swaps.contains(where: {
       $0.status.kind == .blockDevice && $0.status.deviceNumbers == (device.major, device.minor)
     }) {
-      return "is in use as swap"
+      return Use(text: "is in use as swap")
     }
-    if let holder = device.holders.first { return "is part of \(holder)" }
+    if let holder = device.holders.first { return Use(text: "is part of \(holder)") }
     let loop = loops.first { loop in
       loop.backing.kind == .blockDevice && loop.backing.deviceNumbers == (device.major, device.minor)
     }
-    return loop.map { "is shown by the loop device \($0.device.node)" + (use(of: $0.device).map { " (\($0))" } ?? "") }
+    return loop.map { loop in
+      let inner = use(of: loop.device).map { " (\($0.text))" } ?? ""
+      return Use(text: "is shown by the loop device \(loop.device.node)\(inner)")
+    }
   }
 
   /// The first use of a regular file as swap or behind a loop device; nil if there is none.

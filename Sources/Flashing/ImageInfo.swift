@@ -1,3 +1,4 @@
+import BlockIO
 package import Bytes
 import Images
 
@@ -13,8 +14,20 @@ package struct ImageInfo {
     let source = try OpenedSource(request, progress: JobProgress())
     var record: Record = ["image": .text(source.name), "format": .text(source.image.format)]
     for fact in source.image.facts.facts where fact.key != "format" { record.add(fact.key, fact.value) }
+    var notes = source.notes + source.image.warnings
+    if case .disk(let disk) = source.content {
+      do {
+        let listing = try PartitionListing(disk, name: source.name, regions: false)
+        var table = Record()
+        for fact in listing.record.facts where fact.key != "image" { table.add(fact.key, fact.value) }
+        record.add("disk", .record(table))
+      } catch let error as ImageError {
+        // A damaged table is no reason to say nothing of the image that it is in.
+        notes.append(error.description)
+      }
+    }
     if withInternals, !source.image.internals.facts.isEmpty { record.add("header", .record(source.image.internals)) }
     self.record = record
-    notes = source.notes + source.image.warnings
+    self.notes = notes
   }
 }

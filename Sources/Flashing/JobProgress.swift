@@ -1,5 +1,5 @@
 package import Flow
-package import Synchronization
+import Synchronization
 
 /// How far a job is, to be sampled from any thread.
 package final class JobProgress: Sendable {
@@ -22,8 +22,8 @@ package final class JobProgress: Sendable {
   }
 
   package let counters = Progress()
-  /// Bytes of the image file unpacked so far, for a source that has to be unpacked first.
-  package let unpacked = Atomic<UInt64>(0)
+  /// The counters of unpacking, for a source that has to be unpacked first.
+  package let unpacking = Progress()
   private let phaseNumber = Atomic<Int>(0)
   private let totalBytes = Atomic<UInt64>(0)
 
@@ -36,7 +36,7 @@ package final class JobProgress: Sendable {
   package var done: UInt64 {
     switch phase {
     case .verifying: counters.verified.load(ordering: .relaxed)
-    case .unpacking: unpacked.load(ordering: .relaxed)
+    case .unpacking: unpacking.copied
     case .preparing: 0
     default: counters.copied
     }

@@ -6,6 +6,8 @@ import SystemPackage
 package struct OpenedSource {
   package let name: String
   package let image: Image
+  /// What is copied: the image's own contents, or what they were unpacked to.
+  package private(set) var content: Image.Content
   /// Sentences for the user about how it is read.
   package let notes: [String]
   /// Every file that the image is read from, so that none becomes its own target.
@@ -28,8 +30,16 @@ package struct OpenedSource {
       format = ImageFormat.detect(unsafe head.span.bytes)
     }
     image = try format.open(ImageInput(bytes: .file(file), path: path, options: request.options))
+    content = image.content
     notes = []
     files = [ImageFile(path: path, status: file.status)] + image.files
+  }
+
+  /// Unpacks an image that can only be read front to back, so that any part of it can be read.
+  package mutating func makeRandomAccess(progress: JobProgress, say: (String) -> Void) throws {
+    guard case .stream(let stream) = content else { return }
+    say("\(name) can only be read front to back: it is unpacked to a temporary file first")
+    content = .disk(try Spool.disk(of: stream, progress: progress))
   }
 
   private static func head(of source: any BlockSource) throws -> [UInt8] {

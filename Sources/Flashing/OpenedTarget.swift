@@ -12,22 +12,21 @@ struct OpenedTarget {
   let device: DeviceTarget?
   /// The target if it is a regular file.
   let file: FileTarget?
-  private let diskLock: LockedFile?
 
   /// Opens what `plan` describes for a disk of `byteCount` bytes (nil: not known yet).
   ///
   /// Everything that can refuse a device or a file does so before anything in it changes.
-  init(_ plan: TargetPlan, byteCount: UInt64?, images: [ImageFile]) throws {
+  init(_ plan: TargetPlan, byteCount: UInt64?, images: [ImageFile], locks: inout DiskLocks) throws {
     switch plan.kind {
     case .pipe:
       guard isatty(STDOUT_FILENO) == 0 else {
         throw TargetRefusal("standard output is a terminal: send it to a file or another program")
       }
       target = PipeTarget(OpenFile(adopting: dup(STDOUT_FILENO), path: "standard output"))
-      (device, file, diskLock) = (nil, nil, nil)
+      (device, file) = (nil, nil)
     case .device(let device):
       // udev and others take a lock on the whole disk's node before they touch it.
-      diskLock = try LockedFile(disk: device.disk, for: plan)
+      try locks.lock(device.disk, for: plan)
       let opened = try Self.open(device, plan)
       if let byteCount, byteCount > opened.byteCount {
         throw TargetRefusal(
@@ -40,7 +39,7 @@ struct OpenedTarget {
       let file = try Self.open(file: plan, byteCount: byteCount, images: images)
       self.file = file
       target = file
-      (device, diskLock) = (nil, nil)
+      device = nil
     }
   }
 
@@ -48,7 +47,7 @@ struct OpenedTarget {
     let opened: DeviceTarget
     do { opened = try DeviceTarget(plan.path) } catch {
       guard error.errno == .resourceBusy else { throw error }
-      let use = Holders().use(of: device) ?? "another program has it open for itself alone"
+      let use = Holders().use(of: device)?.text ?? "another program has it open for itself alone"
       throw TargetRefusal("\(plan.name) is not written: \(use)")
     }
     if opened.isReadOnly { throw TargetRefusal("\(plan.name) is read-only") }
@@ -75,6 +74,16 @@ struct OpenedTarget {
       throw TargetRefusal("\(plan.name) was replaced by another file in the meantime; try again")
     }
     return try FileTarget(emptying: file, byteCount: byteCount, direct: true)
+  }
+}
+
+/// Locks on the nodes of whole disks, kept until they go away (flock(2)).
+struct DiskLocks {
+  private var held: [BlockDevice: LockedFile] = [:]
+
+  /// Locks the node of `disk` unless that is done already.
+  mutating func lock(_ disk: BlockDevice, for plan: TargetPlan) throws {
+    if held[disk] == nil { held[disk] = try LockedFile(disk: disk, for: plan) }
   }
 }
 

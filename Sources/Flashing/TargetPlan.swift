@@ -80,12 +80,14 @@ package struct TargetPlan: Sendable {
 
   private static func check(_ device: BlockDevice, named name: String, images: [ImageFile]) throws {
     let holders = Holders()
+    let use = holders.use(of: device)
+    if let use, use.isSystem { throw TargetRefusal("\(name) is not written: \(use.text)") }
     for image in images {
       if let conflict = holders.conflict(of: device, with: image) {
         throw TargetRefusal("\(name) is not written: \(conflict)")
       }
     }
-    if let use = holders.use(of: device) { throw TargetRefusal("\(name) is not written: \(use)") }
+    if let use { throw TargetRefusal("\(name) is not written: \(use.text)") }
   }
 
   private static func check(_ file: FileStatus, named name: String, images: [ImageFile]) throws {
@@ -94,6 +96,9 @@ package struct TargetPlan: Sendable {
     }
     if let use = Holders().use(of: file.identity) { throw TargetRefusal("\(name) is not written: \(use)") }
   }
+
+  /// Whether the target is a whole disk, which has a partition table or none, rather than a partition or a file.
+  package var isWholeDisk: Bool { if case .device(let device) = kind { !device.isPartition } else { false } }
 
   /// What the target is and holds, in a line or more, for the question before it is overwritten; nil if nothing is lost.
   package var existing: String? {

@@ -28,11 +28,14 @@ package struct Image {
   package let damage: DamageLog?
   /// Tells how much of the disk is stored and how, where the format can say; it walks the whole map.
   package let allocation: (@Sendable () throws -> Record)?
+  /// The unit, in bytes, that is decoded as a whole, so that reads of whole units do no work twice; 1 without one.
+  package let decodingUnit: Int
 
   package init(
     format: String, content: Content, facts: Record = Record(), internals: Record = Record(), warnings: [String] = [],
     files: [ImageFile] = [], allocation: (@Sendable () throws -> Record)? = nil,
-    browsable: (any BlockSource)? = nil, damage: DamageLog? = nil
+    browsable: (any BlockSource)? = nil, damage: DamageLog? = nil,
+    decodingUnit: Int = 1
   ) {
     self.format = format
     self.content = content
@@ -43,6 +46,7 @@ package struct Image {
     self.damage = damage
     if case .disk(let disk) = content { self.browsable = disk } else { self.browsable = browsable }
     self.allocation = allocation
+    self.decodingUnit = decodingUnit
   }
 
   /// The disk's size in bytes, if it is known before the end.

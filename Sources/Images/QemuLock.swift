@@ -16,12 +16,12 @@ enum QemuLock {
   /// has the file open to write or keeps readers off.
   ///
   /// A filesystem without locks has none to respect, and its answers are ignored.
-  static func take(_ file: FileSource) throws(ImageError) {
+  static func take(_ file: FileSource, format: String) throws(ImageError) {
     _ = clinux_share_range(file.descriptor, reads, 1)
     _ = clinux_share_range(file.descriptor, keepsWritersOff, 1)
     guard let holder = holder(of: file) else { return }
     throw ImageError(
-      .refused, format: "lock", file: file.path.string,
+      .refused, format: format, file: file.path.string,
       "\(holder); stop the virtual machine, or read what may be changing with --force-share")
   }
 

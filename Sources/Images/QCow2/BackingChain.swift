@@ -25,6 +25,8 @@ package final class BackingChain: BlockSource {
   /// come back for what the next layer says.
   private let stride: UInt64
   package let byteCount: UInt64
+  /// The largest cluster's size in bytes: compressed clusters are decoded as a whole.
+  let largestCluster: Int
 
   /// Joins `layers`, top first; the topmost one's size is the disk's.
   init(_ layers: [Layer]) {
@@ -33,6 +35,7 @@ package final class BackingChain: BlockSource {
     stride = layers.count > 1 ? 256 : .max
     var largest = 512
     for case .qcow2(let layer) in layers { largest = max(largest, Int(layer.layout.clusterSize)) }
+    largestCluster = largest
     decoders = Pool { [largest] in try ClusterDecoder(clusterSize: largest) }
   }
 

@@ -66,7 +66,7 @@ struct ChainOpening {
         warnings.append("\(file.path): \(holder); what is read may be inconsistent")
       }
     } else {
-      try QemuLock.take(file)
+      try QemuLock.take(file, format: "qcow2")
     }
     files.append(entry)
   }
@@ -99,7 +99,8 @@ struct ChainOpening {
 
   private mutating func warn(_ header: QCow2Header, _ label: String) {
     if header.incompatible & QCow2Features.dirty != 0 {
-      warnings.append("\(label.printable): the image was not closed cleanly; its refcounts may be wrong, its data is read")
+      warnings.append(
+        "\(label.printable): the image was not closed cleanly; its refcounts may be wrong, its data is read")
     }
     if header.incompatible & QCow2Features.corrupt != 0 {
       warnings.append("\(label.printable): the image is marked corrupt; what is read may be wrong")

@@ -48,26 +48,31 @@ final class ClusterDecoder {
     guard let first = batch.first else { return }
     let end = batch.reduce(first.host) { max($0, $1.host + UInt64($1.storedCount)) }
     let clusterSize = layer.layout.clusterSize
-    if batch.count > 1 || held?.layer != number || held?.host != first.host {
+    if batch.count > 1 || !holds(first, of: number) {
       try Self.load(layer.data, at: first.host, count: Int(end - first.host), into: &stored)
     }
     for run in batch {
       let place = Int(run.offset - origin)
       let from = Int(run.host - first.host)
       let count = Int(min(run.end, limit) - run.offset)
+      if holds(run, of: number) {
+        Self.copy(cluster, Int(run.offset % clusterSize), count, to: place, of: &buffer)
+        continue
+      }
       if count == Int(clusterSize) {
         var target = buffer.mutableSlice(place, Int(clusterSize))
         try decode(run, stored, from, layer, into: &target)
         continue
       }
-      if held?.layer != number || held?.host != run.host {
-        held = nil
-        try decode(run, stored, from, layer, into: &cluster)
-        held = (number, run.host)
-      }
+      held = nil
+      try decode(run, stored, from, layer, into: &cluster)
+      held = (number, run.host)
       Self.copy(cluster, Int(run.offset % clusterSize), count, to: place, of: &buffer)
     }
   }
+
+  /// Whether the cluster of `run` is the one decoded last into `cluster`.
+  private func holds(_ run: ClusterRun, of layer: Int) -> Bool { held?.layer == layer && held?.host == run.host }
 
   private static func load(
     _ file: any BlockSource, at offset: UInt64, count: Int, into buffer: inout Buffer

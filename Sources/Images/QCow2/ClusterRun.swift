@@ -24,7 +24,7 @@ struct ClusterRun {
   var offset: UInt64
   /// Length in bytes, never 0.
   var length: UInt64
-  /// Data: where the first byte is in the file that holds it. Compressed: where the cluster's stored bytes start.
+  /// Where the first byte is in the file that holds it, or where a compressed cluster's stored bytes start.
   var host: UInt64 = 0
   /// Compressed: how many bytes may belong to the cluster.
   var storedCount = 0

@@ -30,7 +30,9 @@ private func openQCow2(_ input: ImageInput, _ file: any BlockSource) throws -> I
   var (internals, allocation): (Record, (@Sendable () throws -> Record)?) = (Record(), nil)
   if let metadata = opening.links.first?.metadata { internals = QCow2Facts.internals(metadata) }
   if case .qcow2(let layer)? = layers.first { allocation = { try QCow2Facts.allocation(layer) } }
+  let chain = BackingChain(layers)
   return Image(
-    format: "qcow2", content: .disk(BackingChain(layers)), facts: QCow2Facts.facts(opening.links),
-    internals: internals, warnings: opening.warnings, files: opening.files, allocation: allocation)
+    format: "qcow2", content: .disk(chain), facts: QCow2Facts.facts(opening.links),
+    internals: internals, warnings: opening.warnings, files: opening.files, allocation: allocation,
+    decodingUnit: chain.largestCluster)
 }

@@ -105,7 +105,8 @@ struct QCow2Header: Sendable {
         backingNameOffset <= clusterSize - UInt64(backingNameLength)
       else {
         throw LayoutError(
-          "the backing file's name (\(backingNameLength) bytes at \(backingNameOffset.hex)) is not in the header", at: 8)
+          "the backing file's name (\(backingNameLength) bytes at \(backingNameOffset.hex)) is not in the header",
+          at: 8)
       }
     }
   }

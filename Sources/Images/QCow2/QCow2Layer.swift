@@ -67,8 +67,9 @@ final class QCow2Layer: Sendable {
     return run
   }
 
-  /// Adds the compressed clusters that follow each other from `offset` in the disk and, in at most `window` bytes, in
-  /// the file; the first must be compressed. Stops at `limit` and at the end of a slice.
+  /// Adds compressed clusters that follow each other both in the disk and, in at most `window` bytes, in the file.
+  ///
+  /// Starts at `offset`, which must be in one; stops at `limit` and at the end of a slice.
   func collect(
     from offset: UInt64, limit: UInt64, window: UInt64, into batch: inout [ClusterRun]
   ) throws {

@@ -6,8 +6,10 @@ extension ImageFormat {
   package static let raw = ImageFormat(name: "raw", isStreamable: true, probe: { _ in true }) { input in
     switch input.bytes {
     case .file(let file):
-      Image(format: "raw", content: .disk(file), facts: ["virtual-size": .size(file.byteCount)])
-    case .stream(let bytes): Image(format: "raw", content: .stream(RawStream(bytes)))
+      // A machine may run from a raw image too.
+      if let file = file as? FileSource, !input.options.forcesShare { try QemuLock.take(file, format: "raw") }
+      return Image(format: "raw", content: .disk(file), facts: ["virtual-size": .size(file.byteCount)])
+    case .stream(let bytes): return Image(format: "raw", content: .stream(RawStream(bytes)))
     }
   }
 }

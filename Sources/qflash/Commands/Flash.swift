@@ -16,12 +16,20 @@ struct Flash: ParsableCommand {
   }
 
   @Option(name: .either("src"), help: ArgumentHelp("The image; - is standard input.", valueName: "image"))
-  var src: String
+  var src: String?
   @Option(
     name: .either("dst"),
     help: ArgumentHelp(
       "A block device, a file, or - for standard output. Without it the image is described.", valueName: "target"))
   var dst: String?
+  @Flag(name: .either("list-parts"), help: "List the partitions in the image.")
+  var listParts = false
+  @Flag(name: .either("regions"), help: "List all regions of the disk: boot area, partitions, gaps, tables.")
+  var regions = false
+  @Option(
+    name: .either("write-parts"),
+    help: ArgumentHelp("Write single partitions: 1=/dev/sda1,3=p3.img", valueName: "n=target,…"))
+  var writeParts: String?
   @OptionGroup(title: "The image") var source: SourceOptions
   @Flag(
     name: .either("verify"), inversion: .prefixedNo,
@@ -37,6 +45,12 @@ struct Flash: ParsableCommand {
   var workers: Int?
   @Flag(name: .either("yes"), help: "Do not ask before a disk with contents is overwritten.")
   var yes = false
+  @Flag(name: .either("no-gpt-fix"), help: "Leave the backup GPT where the image has it, also on a larger disk.")
+  var noGPTFix = false
+  @Flag(
+    name: .either("allow-sector-mismatch"),
+    help: "Write a partition table for 512-byte sectors to a disk with 4096-byte ones, or the reverse.")
+  var allowSectorMismatch = false
   @Flag(name: .either("dry-run"), help: "Check everything, write nothing.")
   var dryRun = false
   @OptionGroup(title: "Output") var output: OutputOptions
@@ -51,16 +65,22 @@ struct Flash: ParsableCommand {
           ? "put the subcommand '\(word)' first"
           : "unexpected word '\(word)': images are named with -src, targets with -dst")
     }
+    guard src != nil else { throw ValidationError("no image: name one with -src") }
     if let workers, !(1...256 ~= workers) { throw ValidationError("-workers takes a number from 1 to 256") }
   }
 
   func run() throws {
-    let request = source.request(for: src)
-    guard let dst else { return try Info.show(request, output) }
+    let request = source.request(for: src ?? "")
+    guard dst != nil || listParts || regions || writeParts != nil else { return try Info.show(request, output) }
     var flash = FlashRequest(source: request, target: dst)
+    flash.listsPartitions = listParts || regions
+    flash.listsRegions = regions
+    flash.partitions = try writeParts.map(PartitionTargets.init)?.targets ?? []
     flash.verifies = verify
     flash.workers = workers
     flash.isDryRun = dryRun
+    flash.fixesGPT = !noGPTFix
+    flash.allowsSectorMismatch = allowSectorMismatch
     flash.policy.unallocated =
       switch unallocated {
       case .zero: .zero
@@ -75,16 +95,17 @@ struct Flash: ParsableCommand {
     let job = FlashJob(
       request,
       voice: FlashJob.Voice(
-        say: { printError("qflash: \($0)") }, confirm: { asks ? Terminal.confirm($0) : true }))
+        say: { printError("qflash: \($0)") }, confirm: { asks ? Terminal.confirm($0) : true },
+        list: { [output, dst] in Self.show($0, asJSON: output.json, onError: dst == "-") }))
     let watch = InterruptWatch { job.targetState }
     let display = ProgressDisplay(progress) { job.progress.sample }
-    let report: FlashReport
+    let reports: [FlashReport]
     do {
       defer {
         display.stop()
         watch.stop()
       }
-      report = try job.run()
+      reports = try job.run()
     } catch {
       if InterruptWatch.isInterrupted || error is Interrupted {
         printError("qflash: stopped: \(job.targetState)")
@@ -94,7 +115,20 @@ struct Flash: ParsableCommand {
       if !(error is VerificationFailure) { printError("qflash: \(job.targetState)") }
       throw ExitCode(ExitStatus(for: error).rawValue)
     }
-    show(report)
+    for report in reports { show(report) }
+  }
+
+  /// Prints the partitions.
+  private static func show(_ listing: PartitionListing, asJSON: Bool, onError: Bool) {
+    var lines = [listing.record.json]
+    if !asJSON {
+      lines = listing.heading
+      if !listing.rows.isEmpty {
+        lines += ColumnTable(header: listing.header, rows: listing.rows, rightAligned: [0, 1, 2]).lines
+      }
+    }
+    for line in lines { if onError { printError(line) } else { print(line) } }
+    for note in listing.notes { printError("qflash: \(note)") }
   }
 
   /// Prints the report; on standard error where standard output is the disk.

@@ -1,0 +1,73 @@
+import BlockIO
+import Bytes
+import Flow
+import Images
+import Partitions
+
+/// Single partitions of an image and the targets that they go to, all checked before any is opened for writing.
+struct PartitionWrites {
+  /// One partition and its target.
+  struct Write {
+    let partition: Partition
+    let source: Window<any BlockSource>
+    let plan: TargetPlan
+  }
+
+  let writes: [Write]
+
+  /// Looks up `assignments` in the table of `disk`; `other` is the target that the whole disk goes to afterwards.
+  init(
+    _ assignments: [FlashRequest.PartitionTarget], disk: any BlockSource, name: String, images: [ImageFile],
+    other: TargetPlan?
+  ) throws {
+    guard let table = try PartitionTable.read(from: disk) else {
+      throw ImageError(.unsupported, format: "partitions", file: name, "there is no partition table in this image")
+    }
+    var writes: [Write] = []
+    for one in assignments {
+      guard let partition = table.partition(one.number) else {
+        let known = table.partitions.map { String($0.number) }.joined(separator: ", ")
+        throw RequestError("\(name) has no partition \(one.number); it has \(known.isEmpty ? "none" : known)")
+      }
+      guard !writes.contains(where: { $0.partition.number == one.number }) else {
+        throw RequestError("partition \(one.number) is named twice")
+      }
+      let plan = try TargetPlan(one.target, images: images)
+      for earlier in writes.map(\.plan) + [other].compactMap(\.self) where plan.overlaps(earlier) {
+        throw TargetRefusal("\(plan.name) and \(earlier.name) are the same target or share bytes")
+      }
+      let window = try partition.window(on: disk)
+      if case .device(let device) = plan.kind, device.byteCount < window.byteCount {
+        throw TargetRefusal(
+          "\(plan.name) is too small: partition \(one.number) has \(describeSize(window.byteCount)), "
+            + "the target \(describeSize(device.byteCount))")
+      }
+      if case .pipe = plan.kind, assignments.count > 1 || other != nil {
+        throw RequestError("standard output takes a single partition")
+      }
+      writes.append(Write(partition: partition, source: window, plan: plan))
+    }
+    self.writes = writes
+  }
+}
+
+/// A request that contradicts itself or the image, in a sentence.
+package struct RequestError: Error, Sendable, CustomStringConvertible {
+  package let description: String
+  package init(_ description: String) { self.description = description }
+}
+
+extension TargetPlan {
+  /// Whether writing one of the two changes the other.
+  func overlaps(_ other: TargetPlan) -> Bool {
+    switch (kind, other.kind) {
+    case (.device(let a), .device(let b)):
+      if a == b { return true }
+      return a.disk == b.disk && (!a.isPartition || !b.isPartition)
+    case (.file(let a?), .file(let b?)): return a.identity == b.identity
+    case (.file, .file): return path == other.path
+    case (.pipe, .pipe): return true
+    default: return false
+    }
+  }
+}

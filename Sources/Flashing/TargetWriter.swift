@@ -1,0 +1,121 @@
+import BlockIO
+import Bytes
+import CLinux
+import Flow
+import Glibc
+import Images
+import Synchronization
+
+/// Writes one disk or partition to one opened target, reads it back, and reports.
+struct TargetWriter {
+  let request: FlashRequest
+  let voice: FlashJob.Voice
+  let progress: JobProgress
+
+  /// One worker for each core, and one more to have a write under way while they decode; 8 at most.
+  private static var defaultWorkers: Int {
+    min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1) + 1, 8)
+  }
+
+  /// Writes `content`; `report` names the source and target and gets the figures.
+  ///
+  /// With `hasTable`, the target being a whole disk, the partition table is kept off it until everything else is right.
+  func write(
+    _ content: Image.Content, to opened: OpenedTarget, hasTable: Bool, report: FlashReport
+  ) throws -> FlashReport {
+    var content = content
+    var keeper: TableKeeper?
+    if hasTable, let device = opened.device {
+      let source: TableSource
+      switch content {
+      case .disk(let disk): source = .disk(disk)
+      case .stream(let stream):
+        let peeked = try PeekedStream(stream)
+        content = .stream(peeked)
+        source = .start(peeked.start, byteCount: stream.byteCount)
+      }
+      keeper = try TableKeeper(device, named: report.target, image: source, request: request, say: voice.say)
+    }
+    var report = report
+    try copy(content, to: opened, through: keeper?.target ?? opened.target, report: &report)
+    progress.enter(.finishing, total: report.byteCount)
+    try keeper?.finish()
+    progress.enter(.done, total: report.byteCount)
+    return report
+  }
+
+  /// Copies, flushes, verifies.
+  private func copy(
+    _ content: Image.Content, to opened: OpenedTarget, through target: any BlockTarget, report: inout FlashReport
+  ) throws {
+    let verifies = (request.verifies ?? (opened.device != nil)) && opened.canReadBack
+    var options = CopyOptions(workers: request.workers ?? Self.defaultWorkers, policy: request.policy)
+    options.isInterrupted = { clinux_interrupt_count() > 0 }
+    let counters = progress.counters
+    let known: UInt64? =
+      switch content {
+      case .disk(let disk): disk.byteCount
+      case .stream(let stream): stream.byteCount
+      }
+    let digests = verifies ? Digests(byteCount: known ?? min(target.byteCount, 1 << 50)) : nil
+    let before = Figures(counters)
+    progress.enter(.writing, total: known ?? 0)
+
+    let start = ContinuousClock.now
+    let map: any ExtentMap
+    var disk: (any BlockSource)?
+    switch content {
+    case .disk(let source):
+      try Flow.copy(source, to: target, options: options, digests: digests, progress: counters)
+      (map, disk) = (source, source)
+    case .stream(let stream):
+      let size = try Flow.copy(stream, to: target, options: options, digests: digests, progress: counters)
+      try opened.file?.finish(byteCount: size)
+      map = stream.map ?? WholeMap(byteCount: size)
+    }
+    progress.enter(.flushing, total: map.byteCount)
+    try target.flush()
+    report.byteCount = map.byteCount
+    report.writeSeconds = start.duration(to: .now).seconds
+    report.add(Figures(counters), since: before)
+    guard let digests else { return }
+    let verifyStart = ContinuousClock.now
+    progress.enter(.verifying, total: report.written + report.zeroed)
+    report.bad = try verify(target, against: digests, map: map, source: disk, options: options, progress: counters)
+    report.verified = counters.verified.load(ordering: .relaxed) - before.verified
+    report.verifySeconds = verifyStart.duration(to: .now).seconds
+    guard report.bad.isEmpty else { throw VerificationFailure(target: report.target, bad: report.bad) }
+  }
+}
+
+/// The counters at one moment.
+private struct Figures {
+  let written, zeroed, kept, discarded, verified: UInt64
+
+  init(_ counters: Progress) {
+    written = counters.written.load(ordering: .relaxed)
+    zeroed = counters.zeroed.load(ordering: .relaxed)
+    kept = counters.kept.load(ordering: .relaxed)
+    discarded = counters.discarded.load(ordering: .relaxed)
+    verified = counters.verified.load(ordering: .relaxed)
+  }
+}
+
+extension FlashReport {
+  fileprivate mutating func add(_ now: Figures, since before: Figures) {
+    written += now.written - before.written
+    zeroed += now.zeroed - before.zeroed
+    kept += now.kept - before.kept
+    discarded += now.discarded - before.discarded
+  }
+}
+
+extension Duration {
+  /// The duration in seconds.
+  var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
+}
+
+extension OpenedTarget {
+  /// Whether what was written can be read again.
+  var canReadBack: Bool { device != nil || file != nil }
+}
