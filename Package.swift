@@ -48,7 +48,9 @@ let package = Package(
     .target(name: "BlockIO", dependencies: ["Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Codecs",
-      dependencies: ["BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash", system],
+      dependencies: [
+        "BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash", system,
+      ],
       swiftSettings: strict),
     .target(
       name: "Images",
@@ -71,7 +73,8 @@ let package = Package(
       name: "restore", dependencies: ["CommandOptions", "Flashing", "Flow", "Images", "Terminal", arguments],
       exclude: ["restore.1"], swiftSettings: strict),
 
-    .target(name: "Support", dependencies: ["BlockIO", "Threads", system], path: "Tests/Support", swiftSettings: relaxed),
+    .target(
+      name: "Support", dependencies: ["BlockIO", "Threads", system], path: "Tests/Support", swiftSettings: relaxed),
     .testTarget(name: "CLITests", dependencies: ["Support", "qflash", "restore"], swiftSettings: relaxed),
     .testTarget(
       name: "PartcloneTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "Flow", "Support", system],
