@@ -95,7 +95,7 @@ struct TargetWriter {
       case .disk(let disk): disk.byteCount
       case .stream(let stream): stream.byteCount
       }
-    let digests = verifies ? Digests(byteCount: known ?? min(target.byteCount, 1 << 50)) : nil
+    let digests = verifies ? try Digests(byteCount: known ?? min(target.byteCount, 1 << 50)) : nil
     let before = Figures(counters)
     progress.enter(.writing, total: known ?? 0)
 
