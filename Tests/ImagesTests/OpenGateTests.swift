@@ -3,6 +3,7 @@ import CLinux
 import Glibc
 import Images
 import SystemPackage
+import Support
 import Testing
 
 /// Files that an image names, and who else has them open.
