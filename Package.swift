@@ -47,7 +47,9 @@ let package = Package(
     .target(name: "BlockIO", dependencies: ["Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Codecs",
-      dependencies: ["BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash", system],
+      dependencies: [
+        "BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash", deques, system,
+      ],
       swiftSettings: strict),
     .target(
       name: "Images", dependencies: ["BlockIO", "Bytes", "Codecs", "Threads", "CDeflate", "CZlib", "CZstd", system],
