@@ -49,7 +49,8 @@ let package = Package(
     .target(
       name: "Codecs",
       dependencies: [
-        "BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash", system,
+        "BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash", deques,
+        system,
       ],
       swiftSettings: strict),
     .target(
