@@ -67,6 +67,16 @@ import Testing
     ssize_t pwrite64(int fd, const void *b, size_t n, off_t o) { return any_pwrite("pwrite64", fd, b, n, o); }
     ssize_t pread(int fd, void *b, size_t n, off_t o) { return any_pread("pread", fd, b, n, o); }
     ssize_t pread64(int fd, void *b, size_t n, off_t o) { return any_pread("pread64", fd, b, n, o); }
+    int fallocate(int fd, int mode, off_t offset, off_t count) {
+      int (*real)(int, int, off_t, off_t) = dlsym(RTLD_NEXT, "fallocate");
+      if (is("interrupt", fd) && turn++ % 2 == 0) return errno = EINTR, -1;
+      return real(fd, mode, offset, count);
+    }
+    int ftruncate(int fd, off_t size) {
+      int (*real)(int, off_t) = dlsym(RTLD_NEXT, "ftruncate");
+      if (is("interrupt", fd) && turn++ % 2 == 0) return errno = EINTR, -1;
+      return real(fd, size);
+    }
     int fdatasync(int fd) {
       int (*real)(int) = dlsym(RTLD_NEXT, "fdatasync");
       if (is("interrupt", fd) && turn++ % 2 == 0) return errno = EINTR, -1;
