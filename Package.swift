@@ -80,6 +80,7 @@ let package = Package(
     .testTarget(
       name: "PartcloneTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "Flow", "Support", system],
       swiftSettings: relaxed),
+    .testTarget(name: "BlockIOTests", dependencies: ["BlockIO", "Threads", "Support", system], swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
       name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],

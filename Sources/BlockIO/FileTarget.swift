@@ -21,7 +21,7 @@ package final class FileTarget: BlockTarget {
     if direct {
       // By number, so that it is the same file whatever has become of its name.
       directFile = try? OpenFile(
-        FilePath("/proc/self/fd/\(file.descriptor)"), .readWrite, options: .direct)
+        FilePath("/proc/self/fd/\(file.descriptor)"), .readWrite, options: .direct, named: file.path)
     } else {
       directFile = nil
     }

@@ -111,11 +111,15 @@ private final class LockedFile {
   /// Locks the node of `disk`, waiting up to 5 seconds for udev to let go of it.
   init(disk: BlockDevice, for plan: TargetPlan) throws {
     let node = disk.isSame(as: plan.path) ? plan.path : disk.node
-    let file = try OpenFile(node, .readOnly, options: .nonBlocking)
+    let file: OpenFile
+    do { file = try OpenFile(node, .readOnly, options: .nonBlocking) } catch {
+      throw TargetRefusal("\(plan.name) is not written: its disk cannot be locked: \(error)")
+    }
     var tries = 0
     while clinux_lock_exclusively(file.descriptor) != 0 {
       guard errno == EWOULDBLOCK || errno == EINTR else {
-        throw IOError("flock", node, Errno(rawValue: errno))
+        let error = IOError("flock", node, Errno(rawValue: errno))
+        throw TargetRefusal("\(plan.name) is not written: its disk cannot be locked: \(error)")
       }
       tries += 1
       guard tries < 50 else {
