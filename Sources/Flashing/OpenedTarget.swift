@@ -43,6 +43,9 @@ struct OpenedTarget {
     }
   }
 
+  /// Drops what a regular file held; nothing is changed before this.
+  func empty() throws { try file?.empty() }
+
   private static func open(_ device: BlockDevice, _ plan: TargetPlan) throws -> DeviceTarget {
     let opened: DeviceTarget
     do { opened = try DeviceTarget(plan.path) } catch {
@@ -73,7 +76,7 @@ struct OpenedTarget {
     if case .file(let seen?) = plan.kind, seen.identity != status.identity {
       throw TargetRefusal("\(plan.name) was replaced by another file in the meantime; try again")
     }
-    return try FileTarget(emptying: file, byteCount: byteCount, direct: true)
+    return FileTarget(file, byteCount: byteCount, direct: true)
   }
 }
 

@@ -21,12 +21,17 @@ struct TargetWriter {
 
   /// Writes `content`; `report` names the source and target and gets the figures.
   ///
-  /// With `hasTable`, the target being a whole disk, the partition table is kept off it until everything else is right.
+  /// With `hasTable`, the target being a whole disk, the partition table is kept off it until everything else is right,
+  /// and its keeper is added to `keepers`.
   func write(
-    _ content: Image.Content, to opened: OpenedTarget, hasTable: Bool, report: FlashReport
+    _ content: Image.Content, to opened: OpenedTarget, hasTable: Bool, report: FlashReport,
+    keepers: inout [TableKeeper]
   ) throws -> FlashReport {
     var content = content
     var keeper: TableKeeper?
+    // From here on the target's contents go.
+    progress.enter(.writing, total: 0)
+    try opened.empty()
     if hasTable, let device = opened.device {
       let source: TableSource
       switch content {
@@ -41,7 +46,10 @@ struct TargetWriter {
     var report = report
     try copy(content, to: opened, through: keeper?.target ?? opened.target, report: &report)
     progress.enter(.finishing, total: report.byteCount)
-    try keeper?.finish()
+    if let keeper {
+      try keeper.finish(imageByteCount: report.byteCount)
+      keepers.append(keeper)
+    }
     progress.enter(.done, total: report.byteCount)
     return report
   }

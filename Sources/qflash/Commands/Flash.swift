@@ -96,7 +96,7 @@ struct Flash: ParsableCommand {
       request,
       voice: FlashJob.Voice(
         say: { printError("qflash: \($0)") }, confirm: { asks ? Terminal.confirm($0) : true },
-        list: { [output, dst] in Self.show($0, asJSON: output.json, onError: dst == "-") }))
+        list: { [output] in Self.show($0, asJSON: output.json, onError: request.usesStandardOutput) }))
     let watch = InterruptWatch { job.targetState }
     let display = ProgressDisplay(progress) { job.progress.sample }
     let reports: [FlashReport]
@@ -115,7 +115,7 @@ struct Flash: ParsableCommand {
       if !(error is VerificationFailure) { printError("qflash: \(job.targetState)") }
       throw ExitCode(ExitStatus(for: error).rawValue)
     }
-    for report in reports { show(report) }
+    for report in reports { show(report, onError: request.usesStandardOutput) }
   }
 
   /// Prints the partitions.
@@ -132,10 +132,10 @@ struct Flash: ParsableCommand {
   }
 
   /// Prints the report; on standard error where standard output is the disk.
-  private func show(_ report: FlashReport) {
+  private func show(_ report: FlashReport, onError: Bool) {
     let lines = output.json ? [report.record.json] : dryRun ? ["nothing was written (dry run)"] : report.sentences
     for line in lines {
-      if dst == "-" { printError(line) } else { print(line) }
+      if onError { printError(line) } else { print(line) }
     }
   }
 }
