@@ -24,7 +24,8 @@ func library(_ name: String, pkgConfig: String? = nil, debian package: String) -
 let package = Package(
   name: "qflash",
   products: [
-    .executable(name: "qflash", targets: ["qflash"])
+    .executable(name: "qflash", targets: ["qflash"]),
+    .executable(name: "restore", targets: ["restore"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
@@ -47,7 +48,9 @@ let package = Package(
     .target(name: "BlockIO", dependencies: ["Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Codecs",
-      dependencies: ["BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash", system],
+      dependencies: [
+        "BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash", system,
+      ],
       swiftSettings: strict),
     .target(
       name: "Images",
@@ -60,13 +63,19 @@ let package = Package(
       dependencies: ["Images", "Codecs", "Partitions", "Flow", "BlockIO", "Bytes", "Threads", "CLinux", system],
       swiftSettings: strict),
     .target(name: "Terminal", dependencies: ["Bytes", "CLinux", "Threads"], swiftSettings: strict),
+    .target(
+      name: "CommandOptions",
+      dependencies: ["Flashing", "Images", "Flow", "Bytes", "Terminal", arguments, system], swiftSettings: strict),
     .executableTarget(
-      name: "qflash",
-      dependencies: ["Flashing", "Images", "BlockIO", "Bytes", "Flow", "Terminal", arguments, system],
-      swiftSettings: strict),
+      name: "qflash", dependencies: ["CommandOptions", "Flashing", "Flow", "Terminal", arguments],
+      exclude: ["qflash.1"], swiftSettings: strict),
+    .executableTarget(
+      name: "restore", dependencies: ["CommandOptions", "Flashing", "Flow", "Images", "Terminal", arguments],
+      exclude: ["restore.1"], swiftSettings: strict),
 
-    .target(name: "Support", dependencies: ["BlockIO", "Threads", system], path: "Tests/Support", swiftSettings: relaxed),
-    .testTarget(name: "CLITests", dependencies: ["Support", "qflash"], swiftSettings: relaxed),
+    .target(
+      name: "Support", dependencies: ["BlockIO", "Threads", system], path: "Tests/Support", swiftSettings: relaxed),
+    .testTarget(name: "CLITests", dependencies: ["Support", "qflash", "restore"], swiftSettings: relaxed),
     .testTarget(
       name: "PartcloneTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "Flow", "Support", system],
       swiftSettings: relaxed),

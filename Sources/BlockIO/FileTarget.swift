@@ -10,7 +10,7 @@ package final class FileTarget: BlockTarget {
   package let byteCount: UInt64
   private let finalByteCount: UInt64?
   package var sectorSize: Int { 1 }
-  package var isKnownZero: Bool { true }
+  package let isKnownZero: Bool
 
   package var path: FilePath { file.path }
 
@@ -26,6 +26,19 @@ package final class FileTarget: BlockTarget {
     } else {
       directFile = nil
     }
+    isKnownZero = true
+    self.file = file
+  }
+
+  /// Writes into `file`, which is open to read and write, and leaves the rest of it alone; it grows to `byteCount`
+  /// bytes if it is shorter.
+  package init(into file: consuming OpenFile, byteCount: UInt64) throws(IOError) {
+    let size = try file.byteCount()
+    if size < byteCount { try file.resize(to: byteCount) }
+    self.byteCount = max(size, byteCount)
+    finalByteCount = nil
+    directFile = nil
+    isKnownZero = false
     self.file = file
   }
 
@@ -35,8 +48,10 @@ package final class FileTarget: BlockTarget {
     try empty()
   }
 
-  /// Drops the file's contents and makes it a hole of the disk's size, which is left open where it is not known.
+  /// Drops the file's contents and makes it a hole of the disk's size, which is left open where it is not known; does
+  /// nothing to a file of which the rest is left alone.
   package func empty() throws(IOError) {
+    guard isKnownZero else { return }
     try file.resize(to: 0)
     if let finalByteCount { try file.resize(to: finalByteCount) }
   }

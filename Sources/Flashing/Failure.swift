@@ -33,7 +33,7 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
     switch error {
     case is RequestError: self = .usage
     case is SourceUnreadable: self = .source
-    case is ImageError, is StreamLengthError: self = .image
+    case is ImageError, is StreamLengthError, is DamagedImage: self = .image
     case is TargetRefusal, is TargetTooSmall: self = .target
     case is VerificationFailure: self = .verification
     case is Interrupted: self = .interrupted

@@ -66,6 +66,7 @@ package final class FlashJob: Sendable {
         try PartitionListing(
           disk, name: source.name, regions: request.listsRegions, sectorSizeHint: source.sectorSize))
     }
+    if request.checksOnly { return [try check(source)] }
     let disk = try request.target.map { try TargetPlan($0, images: source.files) }
     let parts = try partitionWrites(from: source, other: disk)
     let plans = parts.map(\.plan) + [disk].compactMap(\.self)
@@ -84,6 +85,17 @@ package final class FlashJob: Sendable {
       existing.isEmpty || voice.confirm(existing.joined(separator: "\n") + "\nEverything on it will be overwritten.")
     else { throw Interrupted() }
     return try write(parts, disk: disk, source)
+  }
+
+  /// Reads all of the image and writes nothing.
+  private func check(_ source: OpenedSource) throws -> FlashReport {
+    var report = FlashReport(source: source.name, format: source.image.format, target: "nothing")
+    report.isCheck = true
+    var keepers: [TableKeeper] = []
+    return try TargetWriter(
+      request: request, voice: voice, progress: progress, decodingUnit: source.image.decodingUnit,
+      damage: source.image.damage
+    ).write(source.content, to: OpenedTarget(), hasTable: false, report: report, keepers: &keepers)
   }
 
   private func partitionWrites(from source: OpenedSource, other: TargetPlan?) throws -> [PartitionWrites.Write] {
@@ -109,7 +121,8 @@ package final class FlashJob: Sendable {
         jobs.append((.disk(part.source), opened, part.plan, "\(source.name):\(part.partition.number)"))
       }
       if let disk {
-        let opened = try OpenedTarget(disk, byteCount: source.image.byteCount, images: source.files, locks: &locks)
+        let opened = try OpenedTarget(
+          disk, byteCount: source.image.byteCount, offset: request.offset, images: source.files, locks: &locks)
         announceSlowZeroing(source, disk)
         jobs.append((source.content, opened, disk, source.name))
       }
@@ -117,9 +130,10 @@ package final class FlashJob: Sendable {
         progress.enter(.preparing, total: 0)
         current.update { $0 = job.plan.name }
         return try TargetWriter(
-          request: request, voice: voice, progress: progress, decodingUnit: source.image.decodingUnit
+          request: request, voice: voice, progress: progress, decodingUnit: source.image.decodingUnit,
+          damage: source.image.damage
         ).write(
-          job.content, to: job.opened, hasTable: job.plan.isWholeDisk,
+          job.content, to: job.opened, hasTable: !request.keepsTable && job.plan.isWholeDisk,
           report: FlashReport(source: job.name, format: source.image.format, target: job.plan.name),
           keepers: &keepers)
       }
@@ -135,9 +149,9 @@ package final class FlashJob: Sendable {
   }
 
   private func checkSize(_ plan: TargetPlan, _ source: OpenedSource) throws {
-    guard case .device(let device) = plan.kind, let needed = source.image.byteCount, needed > device.byteCount else {
-      return
-    }
+    guard case .device(let device) = plan.kind, let size = source.image.byteCount,
+      let needed = size.adding(request.offset), needed > device.byteCount
+    else { return }
     throw TargetRefusal(
       "\(plan.name) is too small: the disk in the image has \(describeSize(needed)), the target \(describeSize(device.byteCount))"
     )

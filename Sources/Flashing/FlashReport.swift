@@ -1,5 +1,6 @@
 package import Bytes
 package import Flow
+package import Images
 
 /// What a finished flash did.
 package struct FlashReport: Sendable {
@@ -17,6 +18,8 @@ package struct FlashReport: Sendable {
   package var verified: UInt64?
   /// Ranges that did not read as they were written.
   package var bad: [BadRange] = []
+  /// Whether the image was only read and checked.
+  package var isCheck = false
   /// Seconds for writing and for verifying.
   package var writeSeconds: Double = 0
   package var verifySeconds: Double = 0
@@ -24,7 +27,8 @@ package struct FlashReport: Sendable {
   /// The report for programs.
   package var record: Record {
     var record: Record = [
-      "source": .text(source), "format": .text(format), "target": .text(target), "size": .size(byteCount),
+      "source": .text(source), "format": .text(format), "target": isCheck ? .none : .text(target),
+      "size": .size(byteCount),
       "written": .size(written), "zeroed": .size(zeroed), "kept": .size(kept), "discarded": .size(discarded),
       "verified": verified.map { .size($0) } ?? .none,
       "write-milliseconds": .count(UInt64(writeSeconds * 1000)),
@@ -47,6 +51,9 @@ package struct FlashReport: Sendable {
   package var sentences: [String] {
     var lines: [String] = []
     let seconds = max(writeSeconds, 0.001)
+    if isCheck {
+      return ["\(source): sound; all of it was read (\(describeSize(written)) of data for \(describeSize(byteCount)))"]
+    }
     lines.append(
       "\(shortSize(byteCount)) in \(Self.tenths(seconds)) s (\(shortSize(UInt64(Double(byteCount) / seconds)))/s): "
         + "\(shortSize(written)) written, \(shortSize(zeroed)) zeroed")
@@ -92,6 +99,23 @@ package struct VerificationFailure: Error, Sendable, CustomStringConvertible {
       }
     }
     if bad.count > 20 { lines.append("  and \(bad.count - 20) more ranges") }
+    return lines.joined(separator: "\n")
+  }
+}
+
+/// An image whose damage was passed over, as the user asked.
+package struct DamagedImage: Error, Sendable, CustomStringConvertible {
+  package let source: String
+  package let target: String
+  package let log: DamageLog
+
+  package var description: String {
+    var lines = ["\(source) is damaged; \(target) holds what could be read of it, and is wrong in these places:"]
+    for one in log.ranges {
+      let place = one.target.map { "target bytes \($0.lowerBound) to \($0.upperBound - 1), " } ?? ""
+      lines.append("  \(place)image bytes \(one.image.lowerBound) to \(one.image.upperBound - 1): \(one.cause)")
+    }
+    if log.omitted > 0 { lines.append("  and \(log.omitted) more ranges") }
     return lines.joined(separator: "\n")
   }
 }

@@ -30,6 +30,14 @@ package struct FlashRequest: Sendable {
   package var fixesGPT = true
   /// Write a partition table that counts in other sectors than the target's.
   package var allowsSectorMismatch = false
+  /// Write to a whole disk as to a partition: no partition table is expected in the image.
+  package var keepsTable = false
+  /// Read and check all of the image and write nothing; there is no target then.
+  package var checksOnly = false
+  /// Where on the target the image goes, in bytes.
+  package var offset: UInt64 = 0
+  /// Wipe signatures of other filesystems that are left in unused space.
+  package var wipesSignatures = false
   /// Look and check, but write nothing.
   package var isDryRun = false
 

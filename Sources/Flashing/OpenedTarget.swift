@@ -1,6 +1,7 @@
 import BlockIO
 import CLinux
 import Flow
+import Bytes
 import Glibc
 import Images
 import SystemPackage
@@ -16,7 +17,9 @@ struct OpenedTarget {
   /// Opens what `plan` describes for a disk of `byteCount` bytes (nil: not known yet).
   ///
   /// Everything that can refuse a device or a file does so before anything in it changes.
-  init(_ plan: TargetPlan, byteCount: UInt64?, images: [ImageFile], locks: inout DiskLocks) throws {
+  init(
+    _ plan: TargetPlan, byteCount: UInt64?, offset: UInt64 = 0, images: [ImageFile], locks: inout DiskLocks
+  ) throws {
     switch plan.kind {
     case .pipe:
       guard isatty(STDOUT_FILENO) == 0 else {
@@ -28,7 +31,7 @@ struct OpenedTarget {
       // udev and others take a lock on the whole disk's node before they touch it.
       try locks.lock(device.disk, for: plan)
       let opened = try Self.open(device, plan)
-      if let byteCount, byteCount > opened.byteCount {
+      if let byteCount, byteCount > opened.byteCount - min(offset, opened.byteCount) {
         throw TargetRefusal(
           "\(plan.name) is too small: the disk in the image has \(byteCount) bytes, the target \(opened.byteCount)")
       }
@@ -36,15 +39,23 @@ struct OpenedTarget {
       target = opened
       file = nil
     case .file:
-      let file = try Self.open(file: plan, byteCount: byteCount, images: images)
+      let file = try Self.open(file: plan, byteCount: byteCount, offset: offset, images: images)
       self.file = file
       target = file
       device = nil
     }
   }
 
+<<<<<<< HEAD
   /// Drops what a regular file held; nothing is changed before this.
   func empty() throws { try file?.empty() }
+=======
+  /// No target: for reading an image to its end.
+  init() {
+    target = NullTarget()
+    (device, file) = (nil, nil)
+  }
+>>>>>>> main
 
   private static func open(_ device: BlockDevice, _ plan: TargetPlan) throws -> DeviceTarget {
     let opened: DeviceTarget
@@ -57,7 +68,9 @@ struct OpenedTarget {
     return opened
   }
 
-  private static func open(file plan: TargetPlan, byteCount: UInt64?, images: [ImageFile]) throws -> FileTarget {
+  private static func open(
+    file plan: TargetPlan, byteCount: UInt64?, offset: UInt64, images: [ImageFile]
+  ) throws -> FileTarget {
     let file = try OpenFile(
       plan.path, .readWrite, options: [.create, .nonBlocking],
       permissions: [.ownerReadWrite, .groupRead, .otherRead])
@@ -76,7 +89,17 @@ struct OpenedTarget {
     if case .file(let seen?) = plan.kind, seen.identity != status.identity {
       throw TargetRefusal("\(plan.name) was replaced by another file in the meantime; try again")
     }
+<<<<<<< HEAD
     return FileTarget(file, byteCount: byteCount, direct: true)
+=======
+    if offset > 0 {
+      guard let byteCount, let end = offset.adding(byteCount) else {
+        throw TargetRefusal("\(plan.name): the image does not say its size, so that it cannot go inside a file")
+      }
+      return try FileTarget(into: file, byteCount: end)
+    }
+    return try FileTarget(emptying: file, byteCount: byteCount, direct: true)
+>>>>>>> main
   }
 }
 

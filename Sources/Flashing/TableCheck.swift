@@ -16,7 +16,7 @@ struct TableCheck {
   ///
   /// An image that is read front to back is looked at later, as it comes.
   func check(_ source: OpenedSource, for target: TargetPlan) throws {
-    guard case .disk(let disk) = source.content else { return }
+    guard !request.keepsTable, case .disk(let disk) = source.content else { return }
     var targetSize: Int?
     if case .device(let device) = target.kind, target.isWholeDisk { targetSize = device.sectorSize }
     do {

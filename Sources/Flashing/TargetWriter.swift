@@ -13,6 +13,8 @@ struct TargetWriter {
   let progress: JobProgress
   /// What the image decodes at once, in bytes.
   var decodingUnit = 1
+  /// Where damage that was passed over is noted.
+  var damage: DamageLog?
 
   /// One worker for each core, and one more to have a write under way while they decode; 8 at most.
   private static var defaultWorkers: Int {
@@ -44,20 +46,52 @@ struct TargetWriter {
       keeper = try TableKeeper(device, named: report.target, image: source, request: request, say: voice.say)
     }
     var report = report
-    try copy(content, to: opened, through: keeper?.target ?? opened.target, report: &report)
+    let target = try window(on: keeper?.target ?? opened.target)
+    let map = try copy(content, to: opened, through: target, report: &report)
+    try wipeSignatures(on: target, opened: opened, map: map)
     progress.enter(.finishing, total: report.byteCount)
     if let keeper {
       try keeper.finish(imageByteCount: report.byteCount)
       keepers.append(keeper)
     }
     progress.enter(.done, total: report.byteCount)
+    if let damage, !damage.isEmpty { throw DamagedImage(source: report.source, target: report.target, log: damage) }
     return report
+  }
+
+  /// The part of the target that the image goes to.
+  private func window(on target: any BlockTarget) throws -> any BlockTarget {
+    guard request.offset > 0, !request.checksOnly else { return target }
+    guard request.offset % UInt64(target.sectorSize) == 0 else {
+      throw RequestError(
+        "the offset \(request.offset) is no multiple of the target's sectors of \(target.sectorSize) bytes")
+    }
+    guard request.offset < target.byteCount else {
+      throw TargetRefusal("the offset \(request.offset) lies past the end of the target (\(target.byteCount) bytes)")
+    }
+    return Window(of: target, start: request.offset, byteCount: target.byteCount - request.offset)
+  }
+
+  /// Wipes what would make the restored partition look like another.
+  private func wipeSignatures(on target: any BlockTarget, opened: OpenedTarget, map: any ExtentMap) throws {
+    guard request.wipesSignatures, request.policy.unused == .keep, opened.canReadBack, !target.isKnownZero else {
+      return
+    }
+    // Inside a larger target, what follows the image is somebody else's.
+    let byteCount = request.offset > 0 ? map.byteCount : target.byteCount
+    let stale = try StaleSignatures(on: target, byteCount: byteCount, map: map)
+    guard !stale.marks.isEmpty else { return }
+    try stale.wipe(on: target)
+    try target.flush()
+    for mark in stale.marks {
+      voice.say("wiped the stale signature of \(mark.type) in unused space at offset \(mark.range.lowerBound)")
+    }
   }
 
   /// Copies, flushes, verifies.
   private func copy(
     _ content: Image.Content, to opened: OpenedTarget, through target: any BlockTarget, report: inout FlashReport
-  ) throws {
+  ) throws -> any ExtentMap {
     let verifies = (request.verifies ?? (opened.device != nil)) && opened.canReadBack
     var options = CopyOptions(workers: request.workers ?? Self.defaultWorkers, policy: request.policy)
     // Clusters larger than a chunk would be decoded once for each chunk.
@@ -69,7 +103,7 @@ struct TargetWriter {
       case .disk(let disk): disk.byteCount
       case .stream(let stream): stream.byteCount
       }
-    let digests = verifies ? Digests(byteCount: known ?? min(target.byteCount, 1 << 50)) : nil
+    let digests = verifies ? try Digests(byteCount: known ?? min(target.byteCount, 1 << 50)) : nil
     let before = Figures(counters)
     progress.enter(.writing, total: known ?? 0)
 
@@ -82,7 +116,7 @@ struct TargetWriter {
       (map, disk) = (source, source)
     case .stream(let stream):
       let size = try Flow.copy(stream, to: target, options: options, digests: digests, progress: counters)
-      try opened.file?.finish(byteCount: size)
+      if request.offset == 0 { try opened.file?.finish(byteCount: size) }
       map = stream.map ?? WholeMap(byteCount: size)
     }
     progress.enter(.flushing, total: map.byteCount)
@@ -90,13 +124,14 @@ struct TargetWriter {
     report.byteCount = map.byteCount
     report.writeSeconds = start.duration(to: .now).seconds
     report.add(Figures(counters), since: before)
-    guard let digests else { return }
+    guard let digests else { return map }
     let verifyStart = ContinuousClock.now
     progress.enter(.verifying, total: report.written + report.zeroed)
     report.bad = try verify(target, against: digests, map: map, source: disk, options: options, progress: counters)
     report.verified = counters.verified.load(ordering: .relaxed) - before.verified
     report.verifySeconds = verifyStart.duration(to: .now).seconds
     guard report.bad.isEmpty else { throw VerificationFailure(target: report.target, bad: report.bad) }
+    return map
   }
 }
 

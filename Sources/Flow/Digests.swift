@@ -1,6 +1,8 @@
+package import BlockIO
 import Bytes
 import CLinux
 import Synchronization
+import SystemPackage
 
 /// Checksums of what was written, one for each window of the target: at most 16 MiB of them, whatever the disk's size.
 ///
@@ -17,14 +19,14 @@ package final class Digests: @unchecked Sendable {
   private let count: Int
   private let sums: UnsafeMutablePointer<Atomic<UInt64>>
 
-  /// Room for a disk of `byteCount` bytes.
-  package init(byteCount: UInt64) {
+  /// Room for a disk of `byteCount` bytes; throws where the system has no 16 MiB left.
+  package init(byteCount: UInt64) throws(IOError) {
     var window: UInt64 = 2 << 20
     while byteCount / window >= Self.mostWindows { window *= 2 }
     self.window = window
     count = Int(byteCount / window) + 1
     let bytes = count * MemoryLayout<Atomic<UInt64>>.stride
-    guard let memory = unsafe clinux_map_zeroed(bytes) else { fatalError("out of memory") }
+    guard let memory = unsafe clinux_map_zeroed(bytes) else { throw IOError("mmap", "memory for checksums", .noMemory) }
     // Safe: zeroed pages are atomics that hold 0.
     unsafe sums = memory.bindMemory(to: Atomic<UInt64>.self, capacity: count)
   }

@@ -31,7 +31,8 @@ package struct CommandLineArguments {
     try Self.refuseRepeated(in: prepared, repeatable: repeatable)
   }
 
-  private static func refuseRepeated(in arguments: [String], repeatable: Set<String>) throws(UsageError) {
+  /// Throws where an option that takes one value is given twice, of which a parser would silently take the last.
+  package static func refuseRepeated(in arguments: [String], repeatable: Set<String> = []) throws(UsageError) {
     var seen: Set<String> = []
     for argument in arguments {
       if argument == "--" { return }

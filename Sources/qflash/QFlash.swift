@@ -1,6 +1,5 @@
 import ArgumentParser
-import Flashing
-import Glibc
+import CommandOptions
 import Terminal
 
 /// Puts any disk image on any disk and proves it.
@@ -23,20 +22,7 @@ struct QFlash: ParsableCommand {
       }
       var command = try parseAsRoot(arguments.prepared)
       try command.run()
-    } catch { leave(error) }
-  }
-
-  /// Ends the program with the sentence and the status that belong to `error`.
-  static func leave(_ error: any Error) -> Never {
-    if let error = error as? UsageError {
-      printError("qflash: \(error)")
-      Glibc.exit(ExitStatus.usage.rawValue)
-    }
-    if let code = error as? ExitCode { Glibc.exit(code.rawValue) }
-    let status = ExitStatus(for: error)
-    if status == .bug { Self.exit(withError: error) }
-    printError("qflash: \(error)")
-    Glibc.exit(status.rawValue)
+    } catch { leave(error, tool: "qflash", command: Self.self) }
   }
 
   /// The default subcommand's options belong to the program's own help.

@@ -66,7 +66,7 @@ struct RandomCase {
         let expected = made.expected(policy: policy, targetSize: targetSize)
         for isStream in [false, true] {
           let target = MemoryDisk([UInt8](repeating: 0xaa, count: targetSize), sectorSize: units.sector)
-          let digests = Digests(byteCount: UInt64(targetSize))
+          let digests = try Digests(byteCount: UInt64(targetSize))
           let progress = Progress()
           if isStream {
             let size = try copy(
@@ -132,7 +132,7 @@ struct RandomCase {
     let map = [Extent(.zero, offset: 3 << 20, length: 1 << 20)]
     let source = MemoryDisk(bytes, map: map)
     let target = FaultyTarget(MemoryDisk([UInt8](repeating: 0xaa, count: size)), fault)
-    let digests = Digests(byteCount: UInt64(size))
+    let digests = try Digests(byteCount: UInt64(size))
     let options = CopyOptions(workers: 2)
     try copy(source, to: target, options: options, digests: digests, progress: Progress())
     return try verify(
@@ -159,9 +159,9 @@ struct RandomCase {
     #expect(found.count == 1 && found[0].isUnstable)
   }
 
-  @Test func digestsStayBelow16MiB() {
+  @Test func digestsStayBelow16MiB() throws {
     // 8 EiB of windows: the type's own bound.
-    let digests = Digests(byteCount: 1 << 62)
+    let digests = try Digests(byteCount: 1 << 62)
     #expect(digests.memory <= 16 << 20)
   }
 }

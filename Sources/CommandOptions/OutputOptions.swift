@@ -1,12 +1,14 @@
 import ArgumentParser
-import Terminal
+package import Terminal
 
 /// What is shown; shared by all commands.
-struct OutputOptions: ParsableArguments {
+package struct OutputOptions: ParsableArguments {
   @Flag(name: .either("json"), help: "Print the result as JSON.")
-  var json = false
+  package var json = false
   @Flag(name: .either("debug"), help: "Add the header's internals.")
-  var debug = false
+  package var debug = false
+
+  package init() {}
 }
 
 extension ProgressStyle: ExpressibleByArgument {}
