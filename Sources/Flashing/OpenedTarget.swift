@@ -46,16 +46,14 @@ struct OpenedTarget {
     }
   }
 
-<<<<<<< HEAD
-  /// Drops what a regular file held; nothing is changed before this.
-  func empty() throws { try file?.empty() }
-=======
   /// No target: for reading an image to its end.
   init() {
     target = NullTarget()
     (device, file) = (nil, nil)
   }
->>>>>>> main
+
+  /// Drops what a regular file held; nothing is changed before this.
+  func empty() throws { try file?.empty() }
 
   private static func open(_ device: BlockDevice, _ plan: TargetPlan) throws -> DeviceTarget {
     let opened: DeviceTarget
@@ -89,17 +87,13 @@ struct OpenedTarget {
     if case .file(let seen?) = plan.kind, seen.identity != status.identity {
       throw TargetRefusal("\(plan.name) was replaced by another file in the meantime; try again")
     }
-<<<<<<< HEAD
-    return FileTarget(file, byteCount: byteCount, direct: true)
-=======
     if offset > 0 {
       guard let byteCount, let end = offset.adding(byteCount) else {
         throw TargetRefusal("\(plan.name): the image does not say its size, so that it cannot go inside a file")
       }
       return try FileTarget(into: file, byteCount: end)
     }
-    return try FileTarget(emptying: file, byteCount: byteCount, direct: true)
->>>>>>> main
+    return FileTarget(file, byteCount: byteCount, direct: true)
   }
 }
 
