@@ -70,9 +70,8 @@ import Testing
     try scratch.shell(
       """
       truncate -s 64M mbr
-      printf 'label: dos\\n,4M,c,*\\n,1M,82\\n,40M,f\\n,2M\\n,3M,L\\n,4M,7\\n' | sfdisk -q mbr
-      truncate -s 3M fs; mke2fs -q -L data fs; start=$(sfdisk -J mbr | jq '.partitiontable.partitions[4].start' 2>/dev/null ||
-        sfdisk -d mbr | awk -F'[=,]' '/mbr6/ {print $2 + 0}')
+      printf 'label: dos\\n,4M,c,*\\n,1M,82\\n,1M\\n,40M,f\\n,2M\\n,3M,L\\n,4M,7\\n' | sfdisk -q mbr
+      truncate -s 3M fs; mke2fs -q -L data fs; start=$(sfdisk -d mbr | awk -F'[=,]' '/^mbr6/ {print $2 + 0}')
       dd if=fs of=mbr seek=$start conv=notrunc status=none
       """)
     try compare("mbr", with: "mbr")
@@ -119,8 +118,8 @@ import Testing
   }
 
   @Test func damagedTables() throws {
-    let break512 = "printf X | dd of=bad bs=1 seek=$((512 + 60)) conv=notrunc status=none"
-    let breakLast = "printf X | dd of=bad bs=1 seek=$(((24 << 20) - 512 + 60)) conv=notrunc status=none"
+    let break512 = "printf X | dd of=bad bs=1 seek=$((512 + 20)) conv=notrunc status=none"
+    let breakLast = "printf X | dd of=bad bs=1 seek=$(((24 << 20) - 512 + 20)) conv=notrunc status=none"
     try scratch.shell("cp disk.raw bad; \(break512)")
     let primary = try qflash("-src bad -list-parts", in: scratch.path, expecting: 0)
     #expect(primary.error.contains("the backup") && primary.output.contains("root"), "\(primary.text)")
