@@ -69,6 +69,15 @@ package struct OpenedSource {
     return files
   }
 
+  /// Size in bytes of the sectors of the device that is the image; nil for files.
+  var sectorSize: Int? {
+    guard codec == nil, image.format == ImageFormat.raw.name, let device = files.first?.device, device != 0 else {
+      return nil
+    }
+    let (major, minor) = FileStatus.numbers(of: device)
+    return BlockDevice(major: major, minor: minor)?.sectorSize
+  }
+
   private static func format(named name: String) throws -> ImageFormat {
     guard let format = ImageFormat.named(name) else {
       let known = ImageFormat.all.map(\.name).joined(separator: ", ")

@@ -52,6 +52,9 @@ struct OpenedTarget {
     (device, file) = (nil, nil)
   }
 
+  /// Drops what a regular file held; nothing is changed before this.
+  func empty() throws { try file?.empty() }
+
   private static func open(_ device: BlockDevice, _ plan: TargetPlan) throws -> DeviceTarget {
     let opened: DeviceTarget
     do { opened = try DeviceTarget(plan.path) } catch {
@@ -90,7 +93,7 @@ struct OpenedTarget {
       }
       return try FileTarget(into: file, byteCount: end)
     }
-    return try FileTarget(emptying: file, byteCount: byteCount, direct: true)
+    return FileTarget(file, byteCount: byteCount, direct: true)
   }
 }
 
