@@ -69,6 +69,15 @@ package struct BlockDevice: Sendable, Hashable {
   /// Size in bytes.
   package var byteCount: UInt64 { (attribute("size").flatMap { UInt64($0) } ?? 0) * 512 }
 
+  /// Size in bytes of the sectors that the device reads and writes whole; nil where the kernel does not say.
+  package var sectorSize: Int? { disk.attribute("queue/logical_block_size").flatMap { Int($0) } }
+
+  /// Where its bytes lie on its disk: all there may be for a disk itself.
+  package var rangeOnDisk: Range<UInt64> {
+    guard isPartition, let start = attribute("start").flatMap({ UInt64($0) }) else { return 0..<UInt64.max }
+    return (start * 512)..<(start * 512 + byteCount)
+  }
+
   package var model: String? { trimmed(disk.attribute("device/model")) }
   package var serial: String? { trimmed(disk.attribute("device/serial") ?? disk.attribute("serial")) }
   /// Whether the kernel calls the disk removable.
@@ -80,6 +89,12 @@ package struct BlockDevice: Sendable, Hashable {
 
   /// For a loop device, the file or device it shows, as the kernel names it.
   package var loopBackingFile: FilePath? { attribute("loop/backing_file").map { FilePath($0) } }
+
+  /// For a loop device, the range of the file or device that it shows.
+  package var loopRange: Range<UInt64>? {
+    guard let start = attribute("loop/offset").flatMap({ UInt64($0) }) else { return nil }
+    return start..<(start + byteCount)
+  }
 
   private func attribute(_ name: String) -> String? { systemText(folder.appending(FilePath(name).components)) }
 

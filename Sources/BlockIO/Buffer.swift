@@ -11,6 +11,12 @@ package struct Buffer: ~Copyable, @unchecked Sendable {
     self.count = count
   }
 
+  /// Takes `count` bytes of zero.
+  package init(zeroes count: Int) {
+    self.init(count: count)
+    unsafe base.initializeMemory(as: UInt8.self, repeating: 0, count: count)
+  }
+
   deinit { unsafe base.deallocate() }
 
   /// The first `length` bytes, to read.
@@ -62,5 +68,18 @@ package struct Buffer: ~Copyable, @unchecked Sendable {
     _ offset: Int, _ length: Int, _ body: (RawSpan) throws(Failure) -> Result
   ) throws(Failure) -> Result {
     try body(slice(offset, length))
+  }
+}
+
+/// Calls `write` with pieces of zeroes, at most 1 MiB each, that cover `count` bytes from `offset`.
+package func forEachZeroPiece(
+  at offset: UInt64, count: UInt64, _ write: (RawSpan, UInt64) throws -> Void
+) throws {
+  let zeroes = Buffer(zeroes: Int(min(count, 1 << 20)))
+  var done: UInt64 = 0
+  while done < count {
+    let length = Int(min(count - done, UInt64(zeroes.count)))
+    try write(zeroes.prefix(length), offset + done)
+    done += UInt64(length)
   }
 }

@@ -1,4 +1,3 @@
-import Bytes
 import CLinux
 import Glibc
 import Synchronization
@@ -92,7 +91,7 @@ package final class DeviceTarget: BlockTarget {
       switch method {
       case .punchHole: result = clinux_punch_hole(file.descriptor, offset, count)
       case .zeroOut: result = clinux_block_zero_out(file.descriptor, offset, count)
-      case .write: return try writeZeroBytes(at: offset, count: count)
+      case .write: return try forEachZeroPiece(at: offset, count: count) { try write($0, at: $1) }
       }
       if result == 0 { return }
       let code = Glibc.errno
@@ -101,19 +100,6 @@ package final class DeviceTarget: BlockTarget {
         throw IOError("zeroing", path, Errno(rawValue: code), offset: offset)
       }
       zeroMethod.store(method.rawValue + 1, ordering: .relaxed)
-    }
-  }
-
-  private func writeZeroBytes(at offset: UInt64, count: UInt64) throws {
-    let size = Int(min(count, 1 << 20))
-    var zeroes = Buffer(count: size)
-    var span = zeroes.mutablePrefix(size)
-    span.fillWithZeroes()
-    var done: UInt64 = 0
-    while done < count {
-      let length = Int(min(count - done, UInt64(size)))
-      try write(zeroes.prefix(length), at: offset + done)
-      done += UInt64(length)
     }
   }
 

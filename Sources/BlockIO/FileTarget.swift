@@ -8,20 +8,21 @@ package final class FileTarget: BlockTarget {
   /// The same file past the page cache; nil where its filesystem refuses that.
   private let directFile: OpenFile?
   package let byteCount: UInt64
+  private let finalByteCount: UInt64?
   package var sectorSize: Int { 1 }
   package let isKnownZero: Bool
 
   package var path: FilePath { file.path }
 
-  /// Empties `file`, which is open to read and write, and makes it `byteCount` bytes of hole; nil leaves the size open.
-  package init(emptying file: consuming OpenFile, byteCount: UInt64?, direct: Bool) throws(IOError) {
-    try file.resize(to: 0)
-    if let byteCount { try file.resize(to: byteCount) }
+  /// Takes `file`, which is open to read and write, for a disk of `byteCount` bytes (nil: not known yet), and changes
+  /// nothing in it before `empty`.
+  package init(_ file: consuming OpenFile, byteCount: UInt64?, direct: Bool) {
+    finalByteCount = byteCount
     self.byteCount = byteCount ?? UInt64(Int64.max)
     if direct {
       // By number, so that it is the same file whatever has become of its name.
       directFile = try? OpenFile(
-        FilePath("/proc/self/fd/\(file.descriptor)"), .readWrite, options: .direct)
+        FilePath("/proc/self/fd/\(file.descriptor)"), .readWrite, options: .direct, named: file.path)
     } else {
       directFile = nil
     }
@@ -35,9 +36,24 @@ package final class FileTarget: BlockTarget {
     let size = try file.byteCount()
     if size < byteCount { try file.resize(to: byteCount) }
     self.byteCount = max(size, byteCount)
+    finalByteCount = nil
     directFile = nil
     isKnownZero = false
     self.file = file
+  }
+
+  /// Takes `file` and empties it.
+  package convenience init(emptying file: consuming OpenFile, byteCount: UInt64?, direct: Bool) throws(IOError) {
+    self.init(file, byteCount: byteCount, direct: direct)
+    try empty()
+  }
+
+  /// Drops the file's contents and makes it a hole of the disk's size, which is left open where it is not known; does
+  /// nothing to a file of which the rest is left alone.
+  package func empty() throws(IOError) {
+    guard isKnownZero else { return }
+    try file.resize(to: 0)
+    if let finalByteCount { try file.resize(to: finalByteCount) }
   }
 
   /// Whether O_DIRECT takes a range: its borders lie on pages.

@@ -9,18 +9,18 @@ package struct OpenFile: ~Copyable, Sendable {
   /// The name it was opened by, for messages.
   package let path: FilePath
 
-  /// Opens `path` (open(2)), always close-on-exec.
+  /// Opens `path` (open(2)), always close-on-exec; messages call it `name` if given.
   package init(
     _ path: FilePath, _ mode: FileDescriptor.AccessMode, options: FileDescriptor.OpenOptions = [],
-    permissions: FilePermissions? = nil
+    permissions: FilePermissions? = nil, named name: FilePath? = nil
   ) throws(IOError) {
     do {
       descriptor = try FileDescriptor.open(
         path, mode, options: options.union(.closeOnExec), permissions: permissions
       ).rawValue
-      self.path = path
+      self.path = name ?? path
     } catch {
-      throw IOError("open", path, error as? Errno)
+      throw IOError("open", name ?? path, error as? Errno)
     }
   }
 

@@ -121,6 +121,7 @@ int clinux_catch_interrupts(void) {
   }
   pthread_sigmask(SIG_UNBLOCK, &caught, NULL);  // a parent may have left them blocked
   signal(SIGPIPE, SIG_IGN);
+  signal(SIGXFSZ, SIG_IGN);  // a write past `ulimit -f` is to fail with EFBIG
   return 0;
 }
 int clinux_interrupt_count(void) { return interrupts; }

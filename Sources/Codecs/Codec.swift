@@ -39,10 +39,20 @@ package struct DecodingOptions: Sendable {
   package var memory: Int
   /// Bytes that are read at a time.
   package var refill = 256 << 10
+  /// Raised when the decoded stream goes away, for an input that may wait.
+  package var stop: StopFlag?
+
+  /// Whether an input is looked at for compression at all.
+  var decompresses = true
 
   package init(workers: Int = 1, memory: Int? = nil) {
     self.workers = workers
     self.memory = memory ?? min(max(workers, 1) * (64 << 20), 256 << 20)
+  }
+
+  /// `stream` decoded on a thread of its own, unless no threads are wanted.
+  func beside(_ stream: DecodingStream) throws -> any ByteStream {
+    workers > 0 ? try readingAhead(stream, stop: stop) : stream
   }
 }
 
@@ -57,33 +67,36 @@ extension Codec {
   }
 
   package static let gzip = Codec(name: "gzip", probe: GzipHeader.probe) { input, options in
-    DecodingStream(input, GzipDecoder())
+    try options.beside(DecodingStream(input, GzipDecoder()))
   }
 
   package static let bzip2 = Codec(name: "bzip2", probe: BZip2Header.probe) { input, options in
-    DecodingStream(input, BZip2Decoder())
+    guard options.workers > 1 else { return try options.beside(DecodingStream(input, BZip2Decoder())) }
+    return try BZip2Splitter.pipeline(input, options)
   }
 
   package static let zstd = Codec(name: "zstd", probe: ZstdFrame.probe) { input, options in
     guard let decoder = ZstdDecoder() else { throw input.outOfMemory() }
-    return DecodingStream(input, decoder)
+    guard options.workers > 1 else { return try options.beside(DecodingStream(input, decoder)) }
+    return try ZstdSplitter(input, decoder).pipeline(options)
   }
 
   package static let xz = Codec(name: "xz", probe: LZMASignature.probeXZ) { input, options in
-    DecodingStream(input, LZMADecoder(.xz(workers: options.workers, memory: UInt64(options.memory))))
+    let decoder = LZMADecoder(.xz(workers: options.workers, memory: UInt64(options.memory)))
+    return try options.beside(DecodingStream(input, decoder))
   }
 
   package static let lzip = Codec(name: "lzip", probe: LZMASignature.probeLzip) { input, options in
-    DecodingStream(input, LZMADecoder(.lzip))
+    guard options.workers > 1 else { return try options.beside(DecodingStream(input, LZMADecoder(.lzip))) }
+    return try LzipSplitter(input).pipeline(options)
   }
 
   package static let lzma = Codec(name: "lzma", probe: LZMASignature.probeAlone) { input, options in
-    DecodingStream(input, LZMADecoder(.alone))
+    try options.beside(DecodingStream(input, LZMADecoder(.alone)))
   }
 
   package static let lz4 = Codec(name: "lz4", probe: LZ4Frame.probe) { input, options in
-    guard let decoder = LZ4Decoder() else { throw input.outOfMemory() }
-    return DecodingStream(input, decoder)
+    try LZ4Splitter.pipeline(input, options)
   }
 
   package static let lzop = refused(name: "lzo", command: "lzop -dc") { head in

@@ -16,12 +16,15 @@ package final class CompressedInput {
   private var start = 0
   private var end = 0
   /// Offset in the compressed stream of the first unused byte.
-  package private(set) var offset: UInt64 = 0
+  package private(set) var offset: UInt64
   /// Whether the source has no more bytes than those held here.
   package private(set) var isAtEnd = false
 
-  /// Reads `source` in units of `refill` bytes.
-  package init(_ source: any ByteStream, codec: String, name: String, refill: Int = 256 << 10) {
+  /// Reads `source`, which starts at `offset` of the compressed stream, in units of `refill` bytes.
+  package init(
+    _ source: any ByteStream, codec: String, name: String, refill: Int = 256 << 10, offset: UInt64 = 0
+  ) {
+    self.offset = offset
     self.source = source
     self.codec = codec
     self.name = name
@@ -92,6 +95,17 @@ package final class CompressedInput {
     unsafe base.deallocate()
     unsafe base = larger
     (start, end) = (0, count)
+  }
+
+  /// Uses up `length` bytes, which need not have been read; an earlier end is an error.
+  package func skip(_ length: Int) throws {
+    var rest = length
+    while rest > 0 {
+      guard try fill(1) else { throw endsEarly() }
+      let count = min(count, rest)
+      consume(count)
+      rest -= count
+    }
   }
 
   /// Damage at the first unused byte, or at `offset`.

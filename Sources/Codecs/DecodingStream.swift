@@ -37,11 +37,14 @@ package final class DecodingStream: ByteStream {
 
   private let input: CompressedInput
   private let decoder: any MemberDecoder
+  private let isSingle: Bool
   private var place = Place.start
 
-  package init(_ input: CompressedInput, _ decoder: any MemberDecoder) {
+  /// Decodes `input` to its end or, where `isSingle`, one member, leaving what follows it alone.
+  package init(_ input: CompressedInput, _ decoder: any MemberDecoder, isSingle: Bool = false) {
     self.input = input
     self.decoder = decoder
+    self.isSingle = isSingle
   }
 
   package func read(into buffer: inout MutableRawSpan) throws -> Int {
@@ -75,25 +78,30 @@ package final class DecodingStream: ByteStream {
 
   /// Goes to the next member, if there is one; throws if something else is there.
   private func startMember() throws -> Bool {
-    guard place != .end else { return false }
-    guard try input.fill(1) else {
-      if place == .start { throw input.endsEarly() }
+    guard place != .end, !(isSingle && place == .between) else { return false }
+    guard try input.hasMember(of: decoder, isFirst: place == .start) else {
       place = .end
       return false
     }
-    if try decoder.isStart(input) {
-      place = .inside
-      try decoder.begin(input)
-      return true
-    }
-    if place == .start { throw input.corrupt("it does not start with the codec's signature") }
-    try input.skipPadding(decoder.padding)
-    place = .end
-    return false
+    place = .inside
+    try decoder.begin(input)
+    return true
   }
 }
 
 extension CompressedInput {
+  /// Whether a member starts at the first unused byte; at the end false, anything else is an error.
+  package func hasMember(of decoder: any MemberDecoder, isFirst: Bool) throws -> Bool {
+    guard try fill(1) else {
+      if isFirst { throw endsEarly() }
+      return false
+    }
+    if try decoder.isStart(self) { return true }
+    if isFirst { throw corrupt("it does not start with the codec's signature") }
+    try skipPadding(decoder.padding)
+    return false
+  }
+
   /// Uses up what may stand between the last member and the end; anything else is an error.
   package func skipPadding(_ padding: StreamPadding) throws {
     guard padding == .zeroes else { throw trailingData() }

@@ -62,16 +62,24 @@ package final class FlashJob: Sendable {
       try source.makeRandomAccess(progress: progress, say: voice.say)
     }
     if request.listsPartitions, case .disk(let disk) = source.content {
-      voice.list(try PartitionListing(disk, name: source.name, regions: request.listsRegions))
+      voice.list(
+        try PartitionListing(
+          disk, name: source.name, regions: request.listsRegions, sectorSizeHint: source.sectorSize))
     }
     if request.checksOnly { return [try check(source)] }
     let disk = try request.target.map { try TargetPlan($0, images: source.files) }
     let parts = try partitionWrites(from: source, other: disk)
     let plans = parts.map(\.plan) + [disk].compactMap(\.self)
     for note in plans.flatMap(\.notes) { voice.say(note) }
-    if let disk { try checkSize(disk, source) }
+    if let disk {
+      try checkSize(disk, source)
+      try TableCheck(request, say: voice.say).check(source, for: disk)
+    }
     for plan in plans { announcePolicy(plan) }
-    if request.isDryRun { return plans.map { dryReport(source, $0) } }
+    if request.isDryRun {
+      return parts.map { dryReport(source, $0.plan, part: $0.partition) }
+        + [disk].compactMap(\.self).map { dryReport(source, $0) }
+    }
     let existing = plans.compactMap(\.existing)
     guard
       existing.isEmpty || voice.confirm(existing.joined(separator: "\n") + "\nEverything on it will be overwritten.")
@@ -83,16 +91,18 @@ package final class FlashJob: Sendable {
   private func check(_ source: OpenedSource) throws -> FlashReport {
     var report = FlashReport(source: source.name, format: source.image.format, target: "nothing")
     report.isCheck = true
+    var keepers: [TableKeeper] = []
     return try TargetWriter(
       request: request, voice: voice, progress: progress, decodingUnit: source.image.decodingUnit,
       damage: source.image.damage
-    ).write(source.content, to: OpenedTarget(), hasTable: false, report: report)
+    ).write(source.content, to: OpenedTarget(), hasTable: false, report: report, keepers: &keepers)
   }
 
   private func partitionWrites(from source: OpenedSource, other: TargetPlan?) throws -> [PartitionWrites.Write] {
     guard !request.partitions.isEmpty, case .disk(let disk) = source.content else { return [] }
     return try PartitionWrites(
-      request.partitions, disk: disk, name: source.name, images: source.files, other: other
+      request.partitions, disk: disk, sectorSizeHint: source.sectorSize, name: source.name, images: source.files,
+      other: other
     ).writes
   }
 
@@ -103,6 +113,7 @@ package final class FlashJob: Sendable {
     let names = Set((parts.map(\.plan) + [disk].compactMap(\.self)).map(\.path))
     do {
       var locks = DiskLocks()
+      var keepers: [TableKeeper] = []
       var jobs: [(content: Image.Content, opened: OpenedTarget, plan: TargetPlan, name: String)] = []
       for part in parts {
         let opened = try OpenedTarget(
@@ -115,17 +126,21 @@ package final class FlashJob: Sendable {
         announceSlowZeroing(source, disk)
         jobs.append((source.content, opened, disk, source.name))
       }
-      return try jobs.map { job in
+      let reports = try jobs.map { job in
         progress.enter(.preparing, total: 0)
         current.update { $0 = job.plan.name }
         return try TargetWriter(
           request: request, voice: voice, progress: progress, decodingUnit: source.image.decodingUnit,
           damage: source.image.damage
         ).write(
-          job.content, to: job.opened,
-          hasTable: !request.keepsTable && job.plan.isWholeDisk && job.plan.path == disk?.path,
-          report: FlashReport(source: job.name, format: source.image.format, target: job.plan.name))
+          job.content, to: job.opened, hasTable: !request.keepsTable && job.plan.isWholeDisk,
+          report: FlashReport(source: job.name, format: source.image.format, target: job.plan.name),
+          keepers: &keepers)
       }
+      // udev looks at a disk only once it is no longer locked.
+      locks = DiskLocks()
+      for keeper in keepers { keeper.rereadTable() }
+      return reports
     } catch let error as IOError where !names.contains(error.path) && error.path != "standard output" {
       throw SourceUnreadable(error)
     } catch let error as TargetTooSmall {
@@ -181,9 +196,10 @@ package final class FlashJob: Sendable {
     return total
   }
 
-  private func dryReport(_ source: OpenedSource, _ plan: TargetPlan) -> FlashReport {
-    var report = FlashReport(source: source.name, format: source.image.format, target: plan.name)
-    report.byteCount = source.image.byteCount ?? 0
+  private func dryReport(_ source: OpenedSource, _ plan: TargetPlan, part: Partition? = nil) -> FlashReport {
+    let name = source.name + (part.map { ":\($0.number)" } ?? "")
+    var report = FlashReport(source: name, format: source.image.format, target: plan.name)
+    report.byteCount = part?.byteCount ?? source.image.byteCount ?? 0
     return report
   }
 }

@@ -41,6 +41,9 @@ package struct FlashRequest: Sendable {
   /// Look and check, but write nothing.
   package var isDryRun = false
 
+  /// Whether a disk or a partition goes to standard output, where nothing else may go then.
+  package var usesStandardOutput: Bool { target == "-" || partitions.contains { $0.target == "-" } }
+
   package init(source: SourceRequest, target: String? = nil) {
     self.source = source
     self.target = target

@@ -21,7 +21,7 @@ package struct ImageInfo {
     if let allocation = source.image.allocation { record.add("allocation", .record(try allocation())) }
     if case .disk(let disk) = source.content {
       do {
-        let listing = try PartitionListing(disk, name: source.name, regions: false)
+        let listing = try PartitionListing(disk, name: source.name, regions: false, sectorSizeHint: source.sectorSize)
         var table = Record()
         for fact in listing.record.facts where fact.key != "image" { table.add(fact.key, fact.value) }
         record.add("disk", .record(table))

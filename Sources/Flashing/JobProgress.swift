@@ -1,5 +1,8 @@
+import BlockIO
+import Codecs
 package import Flow
 import Synchronization
+import Threads
 
 /// How far a job is, to be sampled from any thread.
 package final class JobProgress: Sendable {
@@ -27,11 +30,30 @@ package final class JobProgress: Sendable {
   private let phaseNumber = Atomic<Int>(0)
   private let totalBytes = Atomic<UInt64>(0)
 
+  /// The compressed input, whose consumption tells how far a stream of unknown length is.
+  private let input = Monitor<(consumed: ByteCounter, size: UInt64)?>(nil)
+
   package init() {}
 
+  /// Watches how much of a compressed file has been read.
+  func watch(_ file: InputFile) {
+    guard let size = file.storedSize, size > 0, file.codec != nil else { return }
+    input.update { $0 = (file.consumed, size) }
+  }
+
+  /// Compressed bytes read and there to read, where the image is a compressed file of known size.
+  package var compressed: (consumed: UInt64, size: UInt64)? {
+    input.update { $0.map { ($0.consumed.value, $0.size) } }
+  }
+
   package var phase: Phase { Phase(rawValue: phaseNumber.load(ordering: .acquiring)) ?? .done }
-  /// Bytes that the present phase has to do; 0 if that is not known.
-  package var total: UInt64 { totalBytes.load(ordering: .relaxed) }
+  /// Bytes that the present phase has to do; 0 if that is not known. Where a compressed file does not tell, it is
+  /// reckoned from how much of the file has been read.
+  package var total: UInt64 {
+    let known = totalBytes.load(ordering: .relaxed)
+    guard known == 0, let compressed, compressed.consumed > compressed.size / 100 else { return known }
+    return UInt64(Double(done) * Double(compressed.size) / Double(compressed.consumed))
+  }
   /// Bytes of the present phase that are done.
   package var done: UInt64 {
     switch phase {

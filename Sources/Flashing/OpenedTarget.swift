@@ -52,6 +52,9 @@ struct OpenedTarget {
     (device, file) = (nil, nil)
   }
 
+  /// Drops what a regular file held; nothing is changed before this.
+  func empty() throws { try file?.empty() }
+
   private static func open(_ device: BlockDevice, _ plan: TargetPlan) throws -> DeviceTarget {
     let opened: DeviceTarget
     do { opened = try DeviceTarget(plan.path) } catch {
@@ -90,7 +93,7 @@ struct OpenedTarget {
       }
       return try FileTarget(into: file, byteCount: end)
     }
-    return try FileTarget(emptying: file, byteCount: byteCount, direct: true)
+    return FileTarget(file, byteCount: byteCount, direct: true)
   }
 }
 
@@ -111,11 +114,15 @@ private final class LockedFile {
   /// Locks the node of `disk`, waiting up to 5 seconds for udev to let go of it.
   init(disk: BlockDevice, for plan: TargetPlan) throws {
     let node = disk.isSame(as: plan.path) ? plan.path : disk.node
-    let file = try OpenFile(node, .readOnly, options: .nonBlocking)
+    let file: OpenFile
+    do { file = try OpenFile(node, .readOnly, options: .nonBlocking) } catch {
+      throw TargetRefusal("\(plan.name) is not written: its disk cannot be locked: \(error)")
+    }
     var tries = 0
     while clinux_lock_exclusively(file.descriptor) != 0 {
       guard errno == EWOULDBLOCK || errno == EINTR else {
-        throw IOError("flock", node, Errno(rawValue: errno))
+        let error = IOError("flock", node, Errno(rawValue: errno))
+        throw TargetRefusal("\(plan.name) is not written: its disk cannot be locked: \(error)")
       }
       tries += 1
       guard tries < 50 else {

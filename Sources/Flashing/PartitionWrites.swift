@@ -17,18 +17,15 @@ struct PartitionWrites {
 
   /// Looks up `assignments` in the table of `disk`; `other` is the target that the whole disk goes to afterwards.
   init(
-    _ assignments: [FlashRequest.PartitionTarget], disk: any BlockSource, name: String, images: [ImageFile],
-    other: TargetPlan?
+    _ assignments: [FlashRequest.PartitionTarget], disk: any BlockSource, sectorSizeHint: Int?, name: String,
+    images: [ImageFile], other: TargetPlan?
   ) throws {
-    guard let table = try PartitionTable.read(from: disk) else {
+    guard let table = try PartitionTable.read(from: disk, sectorSizeHint: sectorSizeHint) else {
       throw ImageError(.unsupported, format: "partitions", file: name, "there is no partition table in this image")
     }
     var writes: [Write] = []
     for one in assignments {
-      guard let partition = table.partition(one.number) else {
-        let known = table.partitions.map { String($0.number) }.joined(separator: ", ")
-        throw RequestError("\(name) has no partition \(one.number); it has \(known.isEmpty ? "none" : known)")
-      }
+      let partition = try table.requireSound(one.number, in: name)
       guard !writes.contains(where: { $0.partition.number == one.number }) else {
         throw RequestError("partition \(one.number) is named twice")
       }
@@ -51,23 +48,32 @@ struct PartitionWrites {
   }
 }
 
+extension PartitionTable {
+  /// The partition called `number`, whose range contradicts nothing else in the table of the image called `name`.
+  fileprivate func requireSound(_ number: Int, in name: String) throws -> Partition {
+    guard let partition = partition(number) else {
+      if let fault = faults.first(where: { $0.partition == number }) {
+        throw ImageError(.damaged, format: format, file: name, fault.description)
+      }
+      let known = partitions.map { String($0.number) }.joined(separator: ", ")
+      throw RequestError("\(name) has no partition \(number); it has \(known.isEmpty ? "none" : known)")
+    }
+    let rival = partitions.first { other in
+      other.number != number && !other.type.isExtended && !partition.type.isExtended
+        && other.start < partition.end && partition.start < other.end
+    }
+    if let rival {
+      throw ImageError(
+        .damaged, format: format, file: name,
+        "partition \(number) shares bytes with partition \(rival.number), so that one of the two is wrong; "
+          + "repair the table first")
+    }
+    return partition
+  }
+}
+
 /// A request that contradicts itself or the image, in a sentence.
 package struct RequestError: Error, Sendable, CustomStringConvertible {
   package let description: String
   package init(_ description: String) { self.description = description }
-}
-
-extension TargetPlan {
-  /// Whether writing one of the two changes the other.
-  func overlaps(_ other: TargetPlan) -> Bool {
-    switch (kind, other.kind) {
-    case (.device(let a), .device(let b)):
-      if a == b { return true }
-      return a.disk == b.disk && (!a.isPartition || !b.isPartition)
-    case (.file(let a?), .file(let b?)): return a.identity == b.identity
-    case (.file, .file): return path == other.path
-    case (.pipe, .pipe): return true
-    default: return false
-    }
-  }
 }

@@ -16,12 +16,14 @@ final class TableKeeper {
   private let device: DeviceTarget
   private let name: String
   private let fixesGPT: Bool
-  /// The disk in the image, in bytes; what lies past it is not the image's.
-  private let imageByteCount: UInt64?
+  /// Whether the image's table was not seen whole before it was written.
+  private let isStream: Bool
+  private let request: FlashRequest
   private let say: @Sendable (String) -> Void
 
-  /// Checks the table in `image` against the disk, then clears the sectors that hold the old table and will hold the
-  /// new one. Throws `TargetRefusal`, before anything is written, where sector sizes do not match.
+  /// Checks the table in `image` against the disk and clears the sectors that hold the old table and will hold the new.
+  ///
+  /// Throws `TargetRefusal`, before anything is written, where sector sizes do not match.
   init(
     _ device: DeviceTarget, named name: String, image: TableSource, request: FlashRequest,
     say: @escaping @Sendable (String) -> Void
@@ -29,12 +31,11 @@ final class TableKeeper {
     self.device = device
     self.name = name
     self.say = say
-    imageByteCount = image.byteCount
+    self.request = request
+    if case .start = image { isStream = true } else { isStream = false }
     let table = image.table(hint: device.sectorSize)
+    if let table { try TableCheck.requireSectors(table, device.sectorSize, named: name, request) }
     let mismatch = table?.sectorSizeMismatch(target: device.sectorSize)
-    if let mismatch, !request.allowsSectorMismatch {
-      throw TargetRefusal("\(name) is not written: \(mismatch); -allow-sector-mismatch writes it all the same")
-    }
     fixesGPT = request.fixesGPT && mismatch == nil
     let none = TableSectors()
     let old = try TableSectors.find(on: TargetSource(device))
@@ -45,33 +46,40 @@ final class TableKeeper {
     try clear(old.union(new, sectorSize: device.sectorSize, diskByteCount: device.byteCount))
   }
 
-  /// Zeroes table sectors, the first sector of the disk before all others.
+  /// Zeroes table sectors: the first sector of the disk, without which nobody finds the rest, before all others.
   private func clear(_ sectors: TableSectors) throws {
-    for range in sectors.ranges {
-      let zeroes = Buffer(zeroes: range.count)
-      try device.write(zeroes.prefix(range.count), at: range.lowerBound)
+    let first = UInt64(device.sectorSize)
+    try clear(0..<first)
+    try device.flush()
+    for range in sectors.ranges where range.upperBound > first {
+      try clear(max(range.lowerBound, first)..<range.upperBound)
     }
     try device.flush()
   }
 
-  /// Writes what was held back: backup table, entries, header, and the first sector last; reads it back and has the
-  /// kernel read it too.
-  func finish() throws {
+  private func clear(_ range: Range<UInt64>) throws {
+    let zeroes = Buffer(zeroes: range.count)
+    try device.write(zeroes.prefix(range.count), at: range.lowerBound)
+  }
+
+  /// Writes what was held back of an image of a disk of `imageByteCount`: backup table, entries, header, and the first
+  /// sector once the others are on the medium and read as they should.
+  func finish(imageByteCount: UInt64) throws {
     var sectors = held()
-    try moveBackup(into: &sectors)
+    try mend(&sectors, imageByteCount: imageByteCount)
     let size = UInt64(device.sectorSize)
     let first = sectors.filter { $0.key < size }
-    let header = sectors.filter { $0.key >= size && $0.key < 2 * size }
+    let rest = sectors.filter { $0.key >= size }
     // The primary table's entries come before any backup; which sectors are which shows by where they lie.
-    let middle = (imageByteCount ?? device.byteCount) / 2
-    let entries = sectors.filter { $0.key >= 2 * size && $0.key < middle }
-    let backup = sectors.filter { $0.key >= max(middle, 2 * size) }
-    for part in [backup, entries, header] { try put(part) }
+    let middle = max(imageByteCount / 2, 2 * size)
+    try put(rest.filter { $0.key >= middle })
+    try put(rest.filter { $0.key >= 2 * size && $0.key < middle })
+    try put(rest.filter { $0.key < 2 * size })
     try device.flush()
+    try check(rest)
     try put(first)
     try device.flush()
-    try check(sectors)
-    rereadTable()
+    try check(first)
   }
 
   /// What is held back, sector by sector.
@@ -87,14 +95,21 @@ final class TableKeeper {
     }
   }
 
-  /// Moves a sound GPT's backup to the true end of a larger disk.
-  private func moveBackup(into sectors: inout [UInt64: [UInt8]]) throws {
-    guard fixesGPT, let imageByteCount, imageByteCount < device.byteCount else { return }
+  /// Moves a sound GPT's backup to the true end of a larger disk, and says what is wrong with a table that came in a
+  /// stream.
+  private func mend(_ sectors: inout [UInt64: [UInt8]], imageByteCount: UInt64) throws {
+    let movesBackup = fixesGPT && imageByteCount < device.byteCount
+    guard movesBackup || isStream else { return }
     let view = Window<any BlockSource>(of: TargetSource(target), start: 0, byteCount: imageByteCount)
-    guard let table = try? PartitionTable.read(from: view, sectorSizeHint: device.sectorSize), table.scheme == .gpt
-    else {
+    let table: PartitionTable?
+    do { table = try PartitionTable.read(from: view, sectorSizeHint: device.sectorSize) } catch let error as ImageError
+    {
+      if isStream { say("\(error); the disk is copied as it is") }
       return
     }
+    guard let table else { return }
+    if isStream { TableCheck(request, say: say).report(table, in: name) }
+    guard movesBackup, table.scheme == .gpt else { return }
     do {
       let writes = try table.relocateBackupGPT(newDiskByteCount: device.byteCount)
       for write in writes {
@@ -105,7 +120,7 @@ final class TableKeeper {
   }
 
   private func put(_ sectors: [UInt64: [UInt8]]) throws {
-    for (offset, bytes) in sectors.sorted(by: { $0.key < $1.key }) {
+    for (offset, bytes) in Self.joined(sectors) {
       var buffer = Buffer(count: bytes.count)
       var span = buffer.mutablePrefix(bytes.count)
       span.copy(unsafe bytes.span.bytes, at: 0)
@@ -115,7 +130,7 @@ final class TableKeeper {
 
   private func check(_ sectors: [UInt64: [UInt8]]) throws {
     var bad: [BadRange] = []
-    for (offset, bytes) in sectors.sorted(by: { $0.key < $1.key }) {
+    for (offset, bytes) in Self.joined(sectors) {
       var buffer = Buffer(count: bytes.count)
       var span = buffer.mutablePrefix(bytes.count)
       try device.readBack(at: offset, into: &span)
@@ -126,11 +141,28 @@ final class TableKeeper {
     if !bad.isEmpty { throw VerificationFailure(target: name, bad: bad) }
   }
 
+  /// Neighbouring sectors as one, up to 1 MiB, in ascending order.
+  private static func joined(_ sectors: [UInt64: [UInt8]]) -> [(offset: UInt64, bytes: [UInt8])] {
+    var runs: [(offset: UInt64, bytes: [UInt8])] = []
+    for (offset, bytes) in sectors.sorted(by: { $0.key < $1.key }) {
+      if let last = runs.last, last.offset + UInt64(last.bytes.count) == offset, last.bytes.count < 1 << 20 {
+        runs[runs.count - 1].bytes += bytes
+      } else {
+        runs.append((offset, bytes))
+      }
+    }
+    return runs
+  }
+
   /// Has the kernel look for partitions; one that is busy gets five seconds, one that never does is nobody's fault.
-  private func rereadTable() {
+  func rereadTable() {
     for _ in 0..<50 {
       do { return try device.rereadPartitionTable() } catch {
-        guard error.errno == .resourceBusy else { return }
+        // Devices that cannot have partitions say so in these ways.
+        if [.invalidArgument, .inappropriateIOCTLForDevice].contains(error.errno) { return }
+        guard error.errno == .resourceBusy else {
+          return say("the kernel could not read the new partitions of \(name): \(error)")
+        }
         usleep(100_000)
       }
     }

@@ -105,7 +105,7 @@ package struct TargetPlan: Sendable {
     switch kind {
     case .pipe: nil
     case .file(let status): status.flatMap { $0.size > 0 ? "\(path): a file of \($0.size) bytes" : nil }
-    case .device(let device): DiskDescription(device).text
+    case .device(let device): DiskDescription(device, path: path).text
     }
   }
 }

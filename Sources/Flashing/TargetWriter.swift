@@ -23,12 +23,17 @@ struct TargetWriter {
 
   /// Writes `content`; `report` names the source and target and gets the figures.
   ///
-  /// With `hasTable`, the target being a whole disk, the partition table is kept off it until everything else is right.
+  /// With `hasTable`, the target being a whole disk, the partition table is kept off it until everything else is right,
+  /// and its keeper is added to `keepers`.
   func write(
-    _ content: Image.Content, to opened: OpenedTarget, hasTable: Bool, report: FlashReport
+    _ content: Image.Content, to opened: OpenedTarget, hasTable: Bool, report: FlashReport,
+    keepers: inout [TableKeeper]
   ) throws -> FlashReport {
     var content = content
     var keeper: TableKeeper?
+    // From here on the target's contents go.
+    progress.enter(.writing, total: 0)
+    try opened.empty()
     if hasTable, let device = opened.device {
       let source: TableSource
       switch content {
@@ -45,7 +50,10 @@ struct TargetWriter {
     let map = try copy(content, to: opened, through: target, report: &report)
     try wipeSignatures(on: target, opened: opened, map: map)
     progress.enter(.finishing, total: report.byteCount)
-    try keeper?.finish()
+    if let keeper {
+      try keeper.finish(imageByteCount: report.byteCount)
+      keepers.append(keeper)
+    }
     progress.enter(.done, total: report.byteCount)
     if let damage, !damage.isEmpty { throw DamagedImage(source: report.source, target: report.target, log: damage) }
     return report

@@ -1,5 +1,4 @@
 package import BlockIO
-import Bytes
 import SystemPackage
 import Threads
 
@@ -26,16 +25,7 @@ package final class PipeTarget: SequentialTarget {
 
   package func writeZeroes(at offset: UInt64, count: UInt64) throws {
     try take(offset)
-    let size = Int(min(count, 1 << 20))
-    var zeroes = Buffer(count: size)
-    var span = zeroes.mutablePrefix(size)
-    span.fillWithZeroes()
-    var done: UInt64 = 0
-    while done < count {
-      let length = Int(min(count - done, UInt64(size)))
-      try file.writeNext(zeroes.prefix(length))
-      done += UInt64(length)
-    }
+    try forEachZeroPiece(at: offset, count: count) { zeroes, _ in try file.writeNext(zeroes) }
     pass(offset + count)
   }
 

@@ -2,7 +2,7 @@ import Support
 import Testing
 
 /// What the command line accepts, and how it says what it does not.
-@Suite(.timeLimit(.minutes(1))) struct CommandLineTests {
+@Suite(.timeLimit(.minutes(5))) struct CommandLineTests {
   static let cases: [(words: String, status: Int32, says: String)] = [
     ("-src a -src b -dst x", 64, "more than once"),
     ("--src a -src b", 64, "more than once"),

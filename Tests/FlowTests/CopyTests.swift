@@ -47,7 +47,7 @@ struct RandomCase {
   }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct CopyTests {
+@Suite(.timeLimit(.minutes(10))) struct CopyTests {
   static let policies = [
     CopyPolicy(unallocated: .zero, unused: .keep), CopyPolicy(unallocated: .keep, unused: .zero),
     CopyPolicy(unallocated: .keep, unused: .keep), CopyPolicy(unallocated: .zero, unused: .zero),
@@ -123,7 +123,7 @@ struct RandomCase {
   }
 }
 
-@Suite(.timeLimit(.minutes(1))) struct VerifyTests {
+@Suite(.timeLimit(.minutes(5))) struct VerifyTests {
   /// Copies `made` through a fault and returns what verification finds.
   func bad(_ fault: FaultyTarget.Fault, size: Int = 6 << 20, withSource: Bool = true) throws -> [BadRange] {
     var random = SeededRandom(seed: 9)

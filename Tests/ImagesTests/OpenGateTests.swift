@@ -3,6 +3,7 @@ import CLinux
 import Glibc
 import Images
 import SystemPackage
+import Support
 import Testing
 
 /// Files that an image names, and who else has them open.
@@ -203,7 +204,7 @@ import Testing
     }
     let image = try scratch.open("a")
     let other = try run(["qemu-io", "-f", "qcow2", "-c", "write 0 512", scratch.file("a")], expecting: nil)
-    #expect(other.output.contains("lock"), "\(other.output)")
+    #expect(other.text.contains("lock"), "\(other.text)")
     withExtendedLifetime(image) {}
     #expect(try run(["qemu-io", "-r", "-f", "qcow2", "-c", "read 0 512", scratch.file("a")]).status == 0)
   }

@@ -1,6 +1,6 @@
 import BlockIO
 import Images
-import struct Support.SeededRandom
+import Support
 import Testing
 
 /// Reads in every order and size: what was read before must not matter.

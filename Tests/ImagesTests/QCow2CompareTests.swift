@@ -1,5 +1,6 @@
 import BlockIO
 import Images
+import Support
 import Testing
 import Threads
 

@@ -1,6 +1,7 @@
 import BlockIO
 import Bytes
 import Images
+import Support
 import Testing
 
 /// Headers and tables with wrong bytes: each is refused in one sentence that says what and where.

@@ -1,6 +1,7 @@
 import Bytes
 import Images
 import SystemPackage
+import Support
 import Testing
 
 /// What is shown of an image.

@@ -1,30 +1,11 @@
 import BlockIO
 import Bytes
-import Glibc
 import Images
+import Support
 import SystemPackage
 import Testing
 
-/// A folder of its own for one test, removed with everything in it at the end.
-final class Scratch: Sendable {
-  let path: String
-
-  init() throws {
-    path = "/tmp/qflash-images-\(getpid())-\(UInt64.random(in: 0 ... .max).hex)"
-    try #require(mkdir(path, 0o700) == 0)
-  }
-
-  deinit { _ = try? run(["rm", "-rf", path]) }
-
-  /// The full name of a file in the folder.
-  func file(_ name: String) -> String { path + "/" + name }
-
-  /// Runs a shell script inside the folder; any failure in it fails the test.
-  @discardableResult
-  func shell(_ script: String) throws -> String {
-    try run(["bash", "-euo", "pipefail", "-c", "cd \(path)\n" + script]).output
-  }
-
+extension Scratch {
   /// Opens an image in the folder.
   func open(_ name: String, _ options: ImageOptions = ImageOptions()) throws -> Image {
     let source = try FileSource(FilePath(file(name)))

@@ -1,6 +1,7 @@
 import BlockIO
 import Bytes
 import Images
+import Support
 import Testing
 
 /// Images that the installed partclone makes, against what it restores itself.
@@ -36,7 +37,7 @@ import Testing
   static let options = ["", "-a 0", "-k 1", "-k 7", "-K", "-z 524288"]
 
   @Test(arguments: Filesystem.all) func restoresLikePartclone(_ filesystem: Filesystem) throws {
-    let folder = try Folder()
+    let folder = try memoryFolder()
     let setUp = """
       cd \(folder.path); V=volume; F=files; mkdir files
       for n in 1 2 3 4 5; do head -c $((n * 91234)) /dev/urandom > files/a$n; done

@@ -1,6 +1,7 @@
 import BlockIO
 import Bytes
 import Images
+import Support
 import Testing
 
 /// A case of TestImages/partclone: an image that a script in another language, or another partclone, wrote.
@@ -16,7 +17,7 @@ struct TestImage: Sendable, CustomTestStringConvertible {
   var testDescription: String { name }
   var image: [UInt8] {
     get throws {
-      let folder = try Folder()
+      let folder = try memoryFolder()
       try shell("zstd -dqf '\(Self.folder)/\(name).img.zst' -o \(folder.path)/img")
       return try contents("\(folder.path)/img")
     }

@@ -79,16 +79,20 @@ private func drain(_ first: Int32, _ second: Int32) -> (String, String) {
 }
 
 /// A folder that goes away with its owner.
-package final class Scratch {
+package final class Scratch: Sendable {
   package let path: String
 
-  package init() throws {
-    var name = Array("/tmp/qflash-test-XXXXXX".utf8CString)
+  /// Makes the folder below `parent`.
+  package init(in parent: String = "/tmp") throws {
+    var name = Array("\(parent)/qflash-test-XXXXXX".utf8CString)
     guard mkdtemp(&name) != nil else { throw ShellError(description: "no temporary folder") }
     path = String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
   }
 
   deinit { _ = try? run(["rm", "-rf", "--one-file-system", path]) }
+
+  /// The full name of a file in the folder.
+  package func file(_ name: String) -> String { path + "/" + name }
 
   /// Runs a bash script in the folder.
   @discardableResult

@@ -56,6 +56,7 @@ int clinux_terminal_columns(int fd);
 void *_Nullable clinux_map_zeroed(size_t length);
 int clinux_unmap(void *_Nonnull start, size_t length);
 /// Catches SIGINT, SIGTERM and SIGHUP: each adds 1 to what `clinux_interrupt_count` returns; the third ends the process.
+/// Ignores SIGPIPE and SIGXFSZ, so that such writes fail.
 int clinux_catch_interrupts(void);
 int clinux_interrupt_count(void);
 int clinux_interrupt_signal(void);

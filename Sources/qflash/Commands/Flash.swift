@@ -72,6 +72,7 @@ struct Flash: ParsableCommand {
       case .keep: .keep
       case .discard: .discard
       }
-    try JobRun(tool: "qflash", options: options, asJSON: output.json, outputIsTarget: dst == "-").run(flash)
+    try JobRun(tool: "qflash", options: options, asJSON: output.json, outputIsTarget: flash.usesStandardOutput).run(
+      flash)
   }
 }

@@ -1,0 +1,52 @@
+/// Finds the 48-bit magics of bzip2 at any bit position.
+@safe
+struct BZip2Scanner {
+  /// What a magic starts.
+  enum Kind { case block, end }
+
+  /// Bits of a block's magic that are compared; fewer find blocks where there are none, for tests.
+  private let blockBits: UInt64
+  /// For each value of a magic's third byte, or the byte there when it does not start at a byte, whether it can be one.
+  private let candidates: [Bool]
+
+  init(blockBits: UInt64 = 48) {
+    self.blockBits = blockBits
+    var candidates = Array(repeating: blockBits < 24, count: 256)
+    for magic in [BZip2Header.blockMagic, BZip2Header.endMagic] {
+      for shift in 0..<8 { candidates[Int(magic >> UInt64(24 + shift) & 0xff)] = true }
+    }
+    self.candidates = candidates
+  }
+
+  private func kind(_ bits: UInt64) -> Kind? {
+    if bits >> (48 - blockBits) == BZip2Header.blockMagic >> (48 - blockBits) { return .block }
+    return bits == BZip2Header.endMagic ? .end : nil
+  }
+
+  /// What starts at bit `bit` of the unused bytes, of which there must be enough.
+  func kind(_ input: CompressedInput, at bit: Int) -> Kind? {
+    var value: UInt64 = 0
+    for index in 0..<7 where bit / 8 + index < input.count {
+      value |= UInt64(input.byte(bit / 8 + index)) << UInt64(48 - 8 * index)
+    }
+    return kind(value >> UInt64(8 - bit % 8) & 0xffff_ffff_ffff)
+  }
+
+  /// The first magic at or after bit `from` that lies wholly inside the unused bytes.
+  func find(_ input: CompressedInput, from: Int) -> (kind: Kind, bit: Int)? {
+    let count = input.count
+    let bytes = unsafe UnsafeBufferPointer(start: input.next, count: count)
+    var index = from / 8
+    return unsafe candidates.withUnsafeBufferPointer { candidates in
+      while index + 6 <= count {
+        if unsafe candidates[Int(bytes[index + 2])] {
+          for shift in 0..<8 where index * 8 + shift >= from && index * 8 + shift + 48 <= count * 8 {
+            if let kind = kind(input, at: index * 8 + shift) { return (kind, index * 8 + shift) }
+          }
+        }
+        index += 1
+      }
+      return nil
+    }
+  }
+}
