@@ -173,7 +173,9 @@ final class BZip2Splitter {
   /// The 32 bits at `bit`, which must have been read.
   private func bits32(_ bit: Int) -> UInt32 {
     var value: UInt64 = 0
-    for index in 0..<5 where bit / 8 + index < input.count { value |= UInt64(input.byte(bit / 8 + index)) << UInt64(32 - 8 * index) }
+    for index in 0..<5 where bit / 8 + index < input.count {
+      value |= UInt64(input.byte(bit / 8 + index)) << UInt64(32 - 8 * index)
+    }
     return UInt32(truncatingIfNeeded: value >> UInt64(8 - bit % 8))
   }
 
