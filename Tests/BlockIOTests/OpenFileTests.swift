@@ -30,6 +30,11 @@ import Threads
     let running = Monitor<[pthread_t]>([])
     let ended = Monitor(0)
     let results = try withWorkers(2, named: "pipe", stop: {}) { index -> [UInt8] in
+      // Threads that the test library starts have all signals blocked, and theirs inherit that.
+      var signals = sigset_t()
+      sigemptyset(&signals)
+      sigaddset(&signals, SIGUSR1)
+      pthread_sigmask(SIG_UNBLOCK, &signals, nil)
       running.update { $0.append(pthread_self()) }
       defer { ended.update { $0 += 1 } }
       guard index == 1 else {
