@@ -67,7 +67,8 @@ let package = Package(
 
     .target(name: "Support", dependencies: ["BlockIO", "Threads", system], path: "Tests/Support", swiftSettings: relaxed),
     .testTarget(name: "CLITests", dependencies: ["Support", "qflash"], swiftSettings: relaxed),
-    .testTarget(name: "BlockIOTests", dependencies: ["BlockIO", "Threads", "Support", system], swiftSettings: relaxed),
+    .testTarget(
+      name: "BlockIOTests", dependencies: ["BlockIO", "Threads", "Support", system], swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
       name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],

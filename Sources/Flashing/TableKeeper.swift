@@ -21,7 +21,9 @@ final class TableKeeper {
   private let say: @Sendable (String) -> Void
 
   /// Checks the table in `image` against the disk, then clears the sectors that hold the old table and will hold the
-  /// new one. Throws `TargetRefusal`, before anything is written, where sector sizes do not match.
+  /// new one.
+  ///
+  /// Throws `TargetRefusal`, before anything is written, where sector sizes do not match.
   init(
     _ device: DeviceTarget, named name: String, image: TableSource, request: FlashRequest,
     say: @escaping @Sendable (String) -> Void

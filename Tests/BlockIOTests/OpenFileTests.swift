@@ -14,8 +14,10 @@ import Threads
     return sigaction(SIGUSR1, &action, nil) == 0
   }()
 
+  /// Whatever signals come, all bytes arrive.
+  ///
   /// A blocking write into a socket that a signal meets returns early with what fitted, or EINTR if nothing did; a read
-  /// that waits returns EINTR. All bytes arrive all the same.
+  /// that waits returns EINTR.
   @Test func signalsLoseNothing() throws {
     try #require(Self.catchesSignal)
     var ends: [CInt] = [-1, -1]
