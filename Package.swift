@@ -65,7 +65,8 @@ let package = Package(
       dependencies: ["Flashing", "Images", "BlockIO", "Bytes", "Flow", "Terminal", arguments, system],
       swiftSettings: strict),
 
-    .target(name: "Support", dependencies: ["BlockIO", "Threads", system], path: "Tests/Support", swiftSettings: relaxed),
+    .target(
+      name: "Support", dependencies: ["BlockIO", "Threads", system], path: "Tests/Support", swiftSettings: relaxed),
     .testTarget(name: "CLITests", dependencies: ["Support", "qflash"], swiftSettings: relaxed),
     .testTarget(
       name: "BlockIOTests", dependencies: ["BlockIO", "Threads", "Support", system], swiftSettings: relaxed),
