@@ -58,7 +58,7 @@ package struct FlashReport: Sendable {
       "\(shortSize(byteCount)) in \(Self.tenths(seconds)) s (\(shortSize(UInt64(Double(byteCount) / seconds)))/s): "
         + "\(shortSize(written)) written, \(shortSize(zeroed)) zeroed")
     if kept > 0 {
-      lines.append("\(describeSize(kept)) were kept as they were on the target and may differ from the image")
+      lines.append("\(describeSize(kept)) stay as they were on the target: the image says nothing of them")
     }
     if discarded > 0 { lines.append("\(describeSize(discarded)) were discarded and may read as anything") }
     if let verified, bad.isEmpty {
