@@ -9,7 +9,8 @@ extension ImageFormat {
   package static let partclone = ImageFormat(
     name: "partclone", isStreamable: true,
     probe: { head in
-      head.byteCount >= PartcloneHeader.parsedSize && head.slice(0, 15).array == Array("partclone-image".utf8)
+      // A header that is cut off is a damaged partclone image, never a disk of its few bytes.
+      head.byteCount >= 15 && head.slice(0, 15).array == Array("partclone-image".utf8)
     }
   ) { input in
     switch input.bytes {
