@@ -152,8 +152,9 @@ package struct SplitNames: Equatable {
     guard folder.contains(name(0)) else { return nil }
     var names: [String] = []
     while folder.contains(name(names.count)) { names.append(name(names.count)) }
+    let known = Set(names)
     let hasLater = folder.contains { candidate in
-      guard candidate.hasPrefix(prefix) else { return false }
+      guard !known.contains(candidate), candidate.hasPrefix(prefix) else { return false }
       let suffix = String(candidate.dropFirst(prefix.count))
       guard !extensions.contains(suffix), SplitSuffix.alphabet(of: suffix) == alphabet else { return false }
       return scheme.index(of: suffix).map { $0 > names.count } ?? false

@@ -60,8 +60,8 @@ import Threads
   /// A reader that goes away does not wait for a writer that says nothing.
   @Test(arguments: [1, 2]) func aSilentPipeHoldsNobodyUp(workers: Int) throws {
     let folder = TemporaryFolder()
-    try folder.write(Self.image + Self.image, "in")
-    let writer = "exec 3> pipe; head -c 500000 in.gz >&3; exec sleep 60"
+    try folder.write(Self.image + Self.image + Self.image + Self.image, "in")
+    let writer = "exec 3> pipe; head -c 1000000 in.gz >&3; exec sleep 60"
     try shell("gzip -1 in; mkfifo pipe; (\(writer)) > /dev/null & echo $! > pid", in: folder)
     let start = ContinuousClock.now
     do {

@@ -111,7 +111,8 @@ import Threads
     var set: SplitSet?
     let time = try ContinuousClock().measure { set = try SplitSet.open(folder.path.appending("x.ab")) }
     #expect(set?.pieces.count == 5000)
-    #expect(time < .seconds(1))
+    // Milliseconds, in fact; a search of the folder for each piece would take minutes.
+    #expect(time < .seconds(30))
     print("5000 pieces opened in \(time)")
   }
 
