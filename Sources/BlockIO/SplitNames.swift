@@ -97,12 +97,12 @@ package struct SplitNames: Equatable {
   /// The set that the file called `name` is a piece of, `folder` being the names beside it; nil if it is a file of its
   /// own.
   package init?(of name: String, among folder: Set<String>) {
-    for (prefix, suffix) in Self.divisions(name) {
-      guard let found = Self.set(prefix, suffix, folder) else { continue }
-      self = found
-      return
-    }
-    return nil
+    let divisions = Self.divisions(name)
+    let found =
+      divisions.lazy.compactMap { Self.set($0.prefix, $0.suffix, folder) }.first
+      ?? divisions.lazy.compactMap { Self.headless($0.prefix, $0.suffix, folder) }.first
+    guard let found else { return nil }
+    self = found
   }
 
   private init(names: [String], missing: String?) {
@@ -119,7 +119,8 @@ package struct SplitNames: Equatable {
       // split's own prefix.
       found.append(("x", String(name.dropFirst())))
     }
-    for length in [2, 3, 4] where name.utf8.count > length {
+    // The longest first: `diskzaaa` is a later piece of `disk` and not the first of `diskza`.
+    for length in [8, 6, 4, 3, 2] where name.utf8.count > length {
       found.append((String(name.dropLast(length)), String(name.suffix(length))))
     }
     // Numbers end many names; only after a dot are they taken for split's.
@@ -129,20 +130,26 @@ package struct SplitNames: Equatable {
     }
   }
 
-  /// The set of `prefix` that `suffix` belongs to, if there is one.
+  /// The set without a first piece that `suffix` seems to belong to: it has a neighbour, or little else is named so.
+  private static func headless(_ prefix: String, _ suffix: String, _ folder: Set<String>) -> SplitNames? {
+    let isMarked = prefix.last.map { ".-_".contains($0) } ?? false || prefix == "x"
+    guard isMarked, suffix.utf8.count <= 4, !extensions.contains(suffix) else { return nil }
+    guard let alphabet = SplitSuffix.alphabet(of: suffix) else { return nil }
+    let scheme = scheme(alphabet, prefix, suffix, folder)
+    guard let own = scheme.index(of: suffix), own > 0 else { return nil }
+    func hasPiece(_ index: Int) -> Bool { folder.contains(prefix + scheme.suffix(index)) }
+    guard hasPiece(own - 1) || hasPiece(own + 1) || alphabet == .letters && own < 26 else { return nil }
+    return SplitNames(names: [], missing: prefix + scheme.suffix(0))
+  }
+
+  /// The set of `prefix` that `suffix` belongs to, if its first piece is there.
   private static func set(_ prefix: String, _ suffix: String, _ folder: Set<String>) -> SplitNames? {
     guard let alphabet = SplitSuffix.alphabet(of: suffix), !extensions.contains(suffix) else { return nil }
     let scheme = scheme(alphabet, prefix, suffix, folder)
     guard let own = scheme.index(of: suffix) else { return nil }
     func name(_ index: Int) -> String { prefix + scheme.suffix(index) }
 
-    let isMarked = prefix.last.map { ".-_".contains($0) } ?? false || prefix == "x"
-    if !folder.contains(name(0)) {
-      // Without its first piece a set shows by a neighbour, or by a suffix that little else has.
-      let hasNeighbour = folder.contains(name(own + 1)) || own > 0 && folder.contains(name(own - 1))
-      guard own > 0, isMarked, hasNeighbour || alphabet == .letters && own < 26 else { return nil }
-      return SplitNames(names: [], missing: name(0))
-    }
+    guard folder.contains(name(0)) else { return nil }
     var names: [String] = []
     while folder.contains(name(names.count)) { names.append(name(names.count)) }
     let hasLater = folder.contains { candidate in

@@ -44,7 +44,9 @@ package final class SplitSet: BlockSource {
     for name in found.names {
       let path = folder.appending(name)
       let status = try listing.status(of: name, path)
-      guard status.kind == .regular else { throw IOError("open (a piece that is no regular file)", path, .invalidArgument) }
+      guard status.kind == .regular else {
+        throw IOError("open (a piece that is no regular file)", path, .invalidArgument)
+      }
       pieces.append(Piece(path: path, status: status, start: start))
       guard let end = start.adding(status.size) else { throw IOError("stat", path, .fileTooLarge) }
       start = end
@@ -59,7 +61,8 @@ package final class SplitSet: BlockSource {
 
   private static func mayBePiece(_ name: String) -> Bool {
     guard let last = name.utf8.last else { return false }
-    return (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(last) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(last)
+    let (letters, digits) = (UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"))
+    return letters.contains(last) || digits.contains(last)
   }
 
   /// The last piece that starts at or before `offset`, which skips empty ones.

@@ -1,6 +1,7 @@
 import BlockIO
 package import Bytes
 import Images
+import Partitions
 
 /// What an image is and holds, without writing anything.
 package struct ImageInfo {
@@ -19,6 +20,11 @@ package struct ImageInfo {
     if source.codec != nil { record.add("compressed-size", source.storedSize.map { .size($0) }) }
     for fact in source.image.facts.facts where fact.key != "format" { record.add(fact.key, fact.value) }
     if let allocation = source.image.allocation { record.add("allocation", .record(try allocation())) }
+    if case .stream(let stream) = source.content, let table = Self.table(atStartOf: stream) {
+      record.add("disk", .record(table))
+      notes.append(
+        "the partitions are those that the first MiB tells of; -list-parts unpacks the image and looks at all")
+    }
     if case .disk(let disk) = source.content {
       do {
         let listing = try PartitionListing(disk, name: source.name, regions: false, sectorSizeHint: source.sectorSize)
@@ -33,5 +39,13 @@ package struct ImageInfo {
     if withInternals, !source.image.internals.facts.isEmpty { record.add("header", .record(source.image.internals)) }
     self.record = record
     self.notes = notes
+  }
+
+  /// The partition table of an image that is read front to back, from its first bytes; nil where there is none.
+  private static func table(atStartOf stream: any ExtentStream) -> Record? {
+    guard let start = try? PeekedStream(stream).start,
+      let table = TableSource.start(start, byteCount: stream.byteCount).table(hint: 512)
+    else { return nil }
+    return table.briefFacts
   }
 }

@@ -47,7 +47,9 @@ package final class JobProgress: Sendable {
   }
 
   package var phase: Phase { Phase(rawValue: phaseNumber.load(ordering: .acquiring)) ?? .done }
-  /// Bytes that the present phase has to do; 0 if that is not known. Where a compressed file does not tell, it is
+  /// Bytes that the present phase has to do; 0 if that is not known.
+  ///
+  /// Where a compressed file does not tell, it is
   /// reckoned from how much of the file has been read.
   package var total: UInt64 {
     let known = totalBytes.load(ordering: .relaxed)

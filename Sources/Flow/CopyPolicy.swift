@@ -41,7 +41,7 @@ package struct CopyPolicy: Sendable {
 package struct CopyOptions: Sendable {
   /// Threads that read, decode and write at once.
   package var workers = 4
-  /// The longest write in bytes: a multiple of 4096 and of the target's sector size. No write crosses a multiple of it.
+  /// The longest write in bytes: a multiple of 4096 and of the target's sector size; none crosses a multiple of it.
   package var chunkSize = 1 << 20
   package var policy = CopyPolicy()
   /// Asked before each step; true ends the copy with `Interrupted`.

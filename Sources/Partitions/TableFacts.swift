@@ -53,6 +53,14 @@ extension PartitionTable {
     return record
   }
 
+  /// What the table says by itself, without a look at the disk.
+  package var briefFacts: Record {
+    [
+      "table": .text(scheme == .gpt ? "gpt" : "dos"), "identifier": .text(identifier),
+      "sector-size": .count(UInt64(sectorSize)), "partitions": .list(partitions.map { .record($0.facts(nil)) }),
+    ]
+  }
+
   /// What a partition holds; nil for an extended one, for one past the disk's end, and where nothing is known.
   package func signature(of partition: Partition, on disk: any BlockSource) throws -> FilesystemSignature? {
     guard !partition.type.isExtended, partition.end <= disk.byteCount else { return nil }

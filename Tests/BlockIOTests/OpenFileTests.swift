@@ -14,8 +14,10 @@ import Threads
     return sigaction(SIGUSR1, &action, nil) == 0
   }()
 
+  /// Whatever signals come, all bytes arrive.
+  ///
   /// A blocking write into a socket that a signal meets returns early with what fitted, or EINTR if nothing did; a read
-  /// that waits returns EINTR. All bytes arrive all the same.
+  /// that waits returns EINTR.
   @Test func signalsLoseNothing() throws {
     try #require(Self.catchesSignal)
     var ends: [CInt] = [-1, -1]
@@ -30,6 +32,11 @@ import Threads
     let running = Monitor<[pthread_t]>([])
     let ended = Monitor(0)
     let results = try withWorkers(2, named: "pipe", stop: {}) { index -> [UInt8] in
+      // Threads that the test library starts have all signals blocked, and theirs inherit that.
+      var signals = sigset_t()
+      sigemptyset(&signals)
+      sigaddset(&signals, SIGUSR1)
+      pthread_sigmask(SIG_UNBLOCK, &signals, nil)
       running.update { $0.append(pthread_self()) }
       defer { ended.update { $0 += 1 } }
       guard index == 1 else {

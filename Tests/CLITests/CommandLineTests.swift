@@ -15,7 +15,7 @@ import Testing
     ("-src no-such-file -dst x", 66, "No such file"),
     ("-src no-such-file", 66, "No such file"),
     ("-src /dev/null -dst x", 66, "neither a regular file nor a block device"),
-    ("-src /tmp -dst x", 66, "directory"),
+    ("-src /tmp -dst x", 66, "neither a file"),
     ("--help", 0, "-dst"),
     ("help", 0, "-src"),
     ("-h", 0, "info"),

@@ -178,7 +178,8 @@ import Testing
 
   @Test func noRoom() throws {
     let limited = try scratch.shell(
-      "ulimit -f 1024; exec env --default-signal=XFSZ '\(Machine.binaries)/qflash' -src image.raw -dst out", expecting: nil)
+      "ulimit -f 1024; exec env --default-signal=XFSZ '\(Machine.binaries)/qflash' -src image.raw -dst out",
+      expecting: nil)
     #expect(limited.status == 74 && limited.error.contains("File too large"), "\(limited.status) \(limited.text)")
     try scratch.shell("mkdir small")
     guard try scratch.shell("mount -t tmpfs -o size=2M none small", expecting: nil).status == 0 else { return }

@@ -112,6 +112,9 @@ import Testing
   @Test func infoShowsTheTable() throws {
     let ran = try qflash("info disk.qcow2", in: scratch.path, expecting: 0)
     for word in ["gpt", "EFI System", "vfat", "ESP", "ext2", "system"] { #expect(ran.output.contains(word)) }
+    try scratch.shell("gzip -k disk.raw")
+    let packed = try qflash("info disk.raw.gz", in: scratch.path, expecting: 0)
+    #expect(packed.output.contains("EFI System") && packed.error.contains("first MiB"), "\(packed.text)")
     try scratch.shell("truncate -s 5M bare; mke2fs -q -L whole bare")
     let bare = try qflash("info bare", in: scratch.path, expecting: 0)
     #expect(bare.output.contains("ext2") && bare.output.contains("whole"), "\(bare.text)")

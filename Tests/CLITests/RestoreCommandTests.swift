@@ -14,7 +14,8 @@ import Testing
 
   /// Runs python3 with `text`, a JSON text, as `r`.
   private func checkJSON(_ text: String, _ condition: String) throws {
-    try run(["python3", "-c", "import json,sys; r=json.loads(sys.argv[1]); assert \(condition), r", text], expecting: 0)
+    try run(
+      ["python3", "-c", "import json,sys; r=json.loads(sys.argv[1]); assert \(condition), r", text], expecting: 0)
   }
 
   /// A file cut anywhere behind its header tells as much as a whole one.
@@ -88,7 +89,8 @@ import Testing
   /// What lies around the place in an existing file stays, and what the filesystem does not use does too.
   @Test(arguments: ["img", "gz", "- < <(cat img)"]) func offsetInAFile(_ image: String) throws {
     try scratch.shell("head -c 12000000 /dev/zero | tr '\\0' '\\252' > out")
-    try restore("\(image.replacing("-", by: "- out --offset 1000512", elseAppending: " out --offset 1000512"))",
+    try restore(
+      "\(image.replacing("-", by: "- out --offset 1000512", elseAppending: " out --offset 1000512"))",
       in: folder, expecting: 0)
     try scratch.shell(
       """

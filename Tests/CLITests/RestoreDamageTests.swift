@@ -87,7 +87,8 @@ import Testing
     let ran = try restore(words(way, "cut", "out --offset 4096 --rescue"), in: folder, expecting: 65)
     #expect(ran.error.contains("image bytes") && ran.error.contains("to \(backup.imageSize - 1):"), "\(ran.error)")
     try scratch.shell(
-      "dd if=out of=part bs=4096 skip=1 count=\(backup.size / 4096) status=none; cmp -n \(backup.badStart) part filled; python3 sectors.py part 0 0")
+      "dd if=out of=part bs=4096 skip=1 count=\(backup.size / 4096) status=none; cmp -n \(backup.badStart) part filled; python3 sectors.py part 0 0"
+    )
     try restore(words(way, "img", "out --offset 4096 --rescue"), in: folder, expecting: 0)
   }
 

@@ -24,10 +24,14 @@ struct Recipe: CustomTestStringConvertible, Sendable {
     Recipe(.zstd, "zstd"), Recipe(.zstd, "zstd -19 --check"), Recipe(.zstd, "zstd --long=31"),
     Recipe(.zstd, "zstd -B524288 -T2"),
     Recipe(.xz, "xz"), Recipe(.xz, "xz -T2 --block-size=300000 --check=sha256"), Recipe(.xz, "xz -1 --check=crc32"),
-        Recipe(.lz4, "lz4"), Recipe(.lz4, "lz4 -B4 -BX"), Recipe(.lz4, "lz4 -BD -9"), Recipe(.lz4, "lz4 -B5 --no-frame-crc", isChecked: false),
+    Recipe(.lz4, "lz4"), Recipe(.lz4, "lz4 -B4 -BX"), Recipe(.lz4, "lz4 -BD -9"),
+    Recipe(.lz4, "lz4 -B5 --no-frame-crc", isChecked: false),
     Recipe(.lz4, "lz4 --content-size in -c"),
     Recipe(.lzip, "lzip"), Recipe(.lzma, "xz --format=lzma", isChecked: false),
   ]
+
+  /// Makes a skippable frame of three bytes.
+  private static let skippable = #"printf 'P*M\x18\x03\0\0\0abc'; "#
 
   /// Recipes with many members.
   static let several = [
@@ -36,11 +40,13 @@ struct Recipe: CustomTestStringConvertible, Sendable {
     Recipe(.bzip2, "lbzip2"), Recipe(.bzip2, "split -b 700000 --filter=bzip2"),
     Recipe(.bzip2, "bzip2 < /dev/null; bzip2 -3; bzip2 < /dev/null; head -c 700 /dev/zero"),
     Recipe(.zstd, "pzstd -p 3"), Recipe(.zstd, "split -b 300000 --filter='zstd --check'"),
-    Recipe(.zstd, #"printf 'P*M\x18\x03\0\0\0abc'; zstd < /dev/null; zstd; printf 'Z*M\x18\x00\0\0\0'; zstd < /dev/null"#),
+    Recipe(.zstd, skippable + "zstd < /dev/null; zstd; " + skippable + "zstd < /dev/null"),
     Recipe(.xz, "pixz -1"), Recipe(.xz, "split -b 900000 --filter='xz -1'"),
-    Recipe(.xz, "xz < /dev/null; head -c 8 /dev/zero; xz -1; head -c 4 /dev/zero; xz -0 < /dev/null; head -c 64 /dev/zero"),
+    Recipe(
+      .xz,
+      "xz < /dev/null; head -c 8 /dev/zero; xz -1; head -c 4 /dev/zero; xz -0 < /dev/null; head -c 64 /dev/zero"),
     Recipe(.lz4, "split -b 900000 --filter='lz4 -B4'"), Recipe(.lz4, "split -b 900000 --filter='lz4 -BD'"),
-    Recipe(.lz4, #"printf 'P*M\x18\x03\0\0\0abc'; lz4 < /dev/null; lz4; printf 'Z*M\x18\x00\0\0\0'; lz4 < /dev/null"#),
+    Recipe(.lz4, skippable + "lz4 < /dev/null; lz4; " + skippable + "lz4 < /dev/null"),
     Recipe(.lzip, "lzip -b 200000"), Recipe(.lzip, "lzip < /dev/null; lzip -0; lzip < /dev/null; head -c 33 /dev/zero"),
   ]
 

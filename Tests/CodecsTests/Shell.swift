@@ -7,8 +7,8 @@ final class TemporaryFolder {
 
   init() {
     var name = Array("/tmp/qflash-codecs.XXXXXX".utf8CString)
-    name.withUnsafeMutableBufferPointer { _ = mkdtemp($0.baseAddress!) }
-    path = FilePath(name.withUnsafeBufferPointer { String(cString: $0.baseAddress!) })
+    _ = mkdtemp(&name)
+    path = FilePath(String(decoding: name.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self))
   }
 
   deinit { _ = try? shell("rm -rf '\(path)'") }

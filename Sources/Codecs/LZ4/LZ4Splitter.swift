@@ -157,8 +157,9 @@ extension LZ4Blocks {
         chunk = output.chunk(capacity)
       }
       func damaged(_ detail: String) -> ImageError {
-        ImageError(
-          .damaged, format: codec, file: name, offset: offset + UInt64(index), "the lz4 stream is damaged: \(detail)")
+        let place = offset + UInt64(index)
+        return ImageError(
+          .damaged, format: codec, file: name, offset: place, "the lz4 stream is damaged: \(detail)")
       }
       let isStored = !isLegacy && field >> 31 != 0
       _ = try chunk.append { free in
@@ -215,9 +216,8 @@ final class LZ4Sequence: PieceSequence {
 
   func pass(_ bytes: RawSpan) {
     length += UInt64(bytes.byteCount)
-    if let hash = unsafe hash {
-      _ = unsafe bytes.withUnsafeBytes { unsafe XXH32_update(hash, $0.baseAddress, $0.count) }
-    }
+    guard let hash = unsafe hash else { return }
+    _ = unsafe bytes.withUnsafeBytes { unsafe XXH32_update(hash, $0.baseAddress, $0.count) }
   }
 
   func finish(_ piece: LZ4Piece) throws {

@@ -36,8 +36,9 @@ final class LzipSplitter {
     }
   }
 
-  /// The length of the member at the first unused byte, all of which has then been read; nil if it is the last or too
-  /// long. It ends where its own length and the next member's signature stand.
+  /// The length of the member at the first unused byte, all of it read; nil if it is the last or too long.
+  ///
+  /// It ends where its own length and the next member's signature stand.
   private func memberLength() throws -> Int? {
     var index = Self.shortestMember
     while index < Self.memberLimit {

@@ -180,3 +180,13 @@ package func readingAhead(_ stream: any ByteStream, stop: StopFlag? = nil) throw
     workers: 0, memory: 4 << 20, stop: stop, decoder: { { _, _ in } },
     split: { try $0.append(contentsOf: stream.value) })
 }
+
+/// A stream that says how much memory waits inside it.
+package protocol BoundedMemory: AnyObject {
+  /// Bytes of pieces and decoded chunks that are held.
+  var held: Int { get }
+}
+
+extension OrderedPipeline: BoundedMemory {
+  package var held: Int { queue.state.update { $0.held } }
+}
