@@ -112,7 +112,7 @@ import Testing
     ("device of 2^63", "put(52, 'Q', 1 << 63); seal()", "device size of 9223372036854775808"),
     ("checksum mode", "put(96, 'H', 0x99); seal()", "checksum mode 0x99"),
     ("bitmap bit", "i[500] ^= 8", "bitmap"), ("bitmap's checksum", "i[start - 1] ^= 8", "bitmap"),
-    ("nothing but a header", "del i[110:]", "ends"), ("half a header", "del i[60:]", "header"),
+    ("nothing but a header", "del i[110:]", "bitmap"), ("half a header", "del i[60:]", "header"),
     ("half a bitmap", "del i[600:]", "bitmap"), ("no bitmap checksum", "del i[start - 3:]", "bitmap"),
   ]
 
@@ -123,7 +123,9 @@ import Testing
     for (name, python, says) in Self.impossible {
       try change(python)
       let ran = try restore(words(way, "changed", "\(loop.node) --yes"), in: folder)
-      expectComplaint(ran, says, name)
+      // From a pipe such an image's size is all that shows, and that is too large for the target.
+      let isTooLarge = name == "bitmap larger than the file" && way.hasPrefix("-")
+      expectComplaint(ran, isTooLarge ? "too small" : says, status: isTooLarge ? 73 : 65, name)
       let touched = try scratch.shell("tr -d '\\252' < \(loop.node) | wc -c")
       #expect(touched.output == "0\n", "\(name)")
       expectComplaint(try restore(words(way, "changed", "--check"), in: folder), says, name)
@@ -140,7 +142,7 @@ import Testing
       "del i[start:]", "del i[start + 1:]", "del i[start + 1024:]", "del i[\(strip) - 4:]", "del i[\(strip) - 1:]",
       "del i[\(strip):]", "del i[\(strip) + 1:]", "del i[\(last) - 1:]", "del i[\(last) - 4:]", "del i[\(last) - 5:]",
       "i[start] ^= 1", "i[\(strip) - 4] ^= 1", "i[\(strip) - 1] ^= 128", "i[\(strip)] ^= 1", "i[\(last) - 1] ^= 1",
-      "i[\(last) - 5] ^= 1", "i += b'x'", "i += bytes(4096)", "i += bytes(i)", "del i[start:start + 16 * 1024 + 4]",
+      "i[\(last) - 5] ^= 1", "i += b'x'", "i += bytes(4096)", "i += bytes(i)", "del i[start:start + 1024]",
       "i[start:start + 1024], i[start + 1024:start + 2048] = i[start + 1024:start + 2048], bytes(1024)",
     ] {
       try change(python)
