@@ -63,7 +63,9 @@ package struct InputFile {
     case .blockDevice, .directory:
       let file = try FileSource(path)
       return try InputFile(.disk(file), path: path, parts: [Part(path: path, status: file.status)], options)
-    default:
+    case .characterDevice, .other:
+      throw IOError("open (neither a file, a block device nor a pipe)", path, .invalidArgument)
+    case .fifo, .socket:
       let stream = PipeByteStream(try OpenFile(path, .readOnly), stop: stop)
       return try InputFile(.stream(stream), path: path, parts: [], options)
     }

@@ -127,6 +127,7 @@ import Testing
     guard Machine.hasLoopDevices else { return }
     for sectorSize in [512, 4096] {
       let loop = try LoopDevice(size: 8 << 20, sectorSize: sectorSize)
+      defer { withExtendedLifetime(loop) {} }
       _ = try flash(fault, on: loop.node, source: source, to: loop.node, expecting: 0)
       try scratch.shell("cmp -n $(stat -c %s \(expected)) \(expected) \(loop.node)")
     }
@@ -144,6 +145,7 @@ import Testing
     [0, 70_000, 4 << 20])
   func aDeviceThatHoldsOtherBytesFailsVerification(fault: String, byte: Int) throws {
     let loop = try LoopDevice(size: 8 << 20)
+    defer { withExtendedLifetime(loop) {} }
     _ = try flash(fault, on: loop.node, at: byte, to: loop.node, expecting: 76)
   }
 
@@ -163,6 +165,7 @@ import Testing
 
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices")) func aDevicesErrorsAreItsOwn() throws {
     let loop = try LoopDevice(size: 8 << 20)
+    defer { withExtendedLifetime(loop) {} }
     for fault in ["fail-write", "fail-flush", "fail-read"] {
       let ran = try flash(fault, on: loop.node, at: 3 << 20, to: loop.node, expecting: 74)
       #expect(ran.error.contains(loop.node), "\(ran.text)")
@@ -200,12 +203,13 @@ import Testing
     }
     guard Machine.hasLoopDevices else { return }
     let loop = try LoopDevice(size: 8 << 20)
+    defer { withExtendedLifetime(loop) {} }
     let before = try digest(loop.node)
     let ran = try qflash("-src cut.qcow2 -dst \(loop.node)", in: scratch.path)
     #expect(ran.status == 65, "\(ran.status) \(ran.text)")
     // A partition table is looked for at the disk's end too, before anything is written.
     let after = try digest(loop.node)
-    #expect(ran.error.contains("was not changed") && before == after, "\(ran.text)")
+    #expect(ran.error.contains("nothing was written") && before == after, "\(ran.text)")
   }
 
   /// A disk that breaks off in the middle is called incomplete, and has no partition table.
@@ -216,13 +220,14 @@ import Testing
       python3 - <<'END'
       import struct
       with open("cut.qcow2", "r+b") as file:
-          # The 32nd entry of the L2 table in the fifth cluster; deflate has no blocks of type 3.
-          file.seek(4 * 65536 + 32 * 8)
+          # The 45th entry of the L2 table in the fifth cluster; deflate has no blocks of type 3.
+          file.seek(4 * 65536 + 45 * 8)
           file.seek(struct.unpack(">Q", file.read(8))[0] & ((1 << 54) - 1))
           file.write(b"\\xff")
       END
       """)
     let loop = try LoopDevice(size: 8 << 20)
+    defer { withExtendedLifetime(loop) {} }
     let ran = try qflash("-src cut.qcow2 -dst \(loop.node)", in: scratch.path)
     #expect(ran.status == 65, "\(ran.status) \(ran.text)")
     #expect(ran.error.contains("\(loop.node) is incomplete") && ran.error.contains("cut.qcow2"), "\(ran.text)")

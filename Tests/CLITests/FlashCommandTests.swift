@@ -49,6 +49,7 @@ import Testing
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices"), arguments: [512, 4096])
   func whatIsPastTheImageStays(sectorSize: Int) throws {
     let loop = try LoopDevice(size: 8 << 20, sectorSize: sectorSize)
+    defer { withExtendedLifetime(loop) {} }
     let ran = try qflash("-src image.raw -dst \(loop.node)", in: scratch.path, expecting: 0)
     #expect(ran.output.contains("verified"))
     try scratch.shell(
@@ -63,6 +64,7 @@ import Testing
     try scratch.shell(
       "qemu-img create -q -f qcow2 e.qcow2 4M; qemu-io -f qcow2 -c 'write -P 7 1M 64k' e.qcow2 >/dev/null")
     let loop = try LoopDevice(size: 4 << 20)
+    defer { withExtendedLifetime(loop) {} }
     let ran = try qflash("-src e.qcow2 -dst \(loop.node) --unallocated keep", in: scratch.path, expecting: 0)
     #expect(ran.text.contains("may differ from the image"))
     try scratch.shell("test $(tr -d '\\252' < \(loop.node) | wc -c) = 65536")

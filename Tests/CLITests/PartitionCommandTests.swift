@@ -85,6 +85,7 @@ import Testing
   func listsDevices(sectorSize: Int) throws {
     for label in ["gpt", "dos"] {
       let loop = try LoopDevice(size: 16 << 20, sectorSize: sectorSize, byte: 0)
+      defer { withExtendedLifetime(loop) {} }
       try scratch.shell("printf 'label: \(label)\\n,4M\\n,2M\\n' | sfdisk -q --no-reread --no-tell-kernel \(loop.node)")
       try compare(loop.node, with: loop.node)
       try scratch.shell("blockdev --flushbufs \(loop.node)")

@@ -27,6 +27,7 @@ struct PartitionTargetTests {
 
   @Test(arguments: [512, 4096]) func writesToDevices(sectorSize: Int) throws {
     let loops = try [4, 5].map { try LoopDevice(size: $0 << 20, sectorSize: sectorSize) }
+    defer { withExtendedLifetime(loops) {} }
     let ran = try qflash(
       "-src disk.raw -write-parts 1=\(loops[0].node),2=\(loops[1].node)", in: scratch.path, expecting: 0)
     #expect(ran.output.contains("verified"))
@@ -67,6 +68,7 @@ struct PartitionTargetTests {
 
   @Test func twoLoopDevicesOnOneFile() throws {
     let loop = try LoopDevice(size: 8 << 20)
+    defer { withExtendedLifetime(loop) {} }
     let second = try shell("losetup -f --show \(loop.file)").output.split(separator: "\n")[0]
     defer { _ = try? shell("losetup -d \(second)") }
     try refuses("-write-parts 1=\(loop.node),2=\(second)", 73, "share bytes", unchanged: [loop.node])
@@ -74,7 +76,9 @@ struct PartitionTargetTests {
 
   @Test func requestsThatContradict() throws {
     let loop = try LoopDevice(size: 8 << 20)
+    defer { withExtendedLifetime(loop) {} }
     let small = try LoopDevice(size: 2 << 20)
+    defer { withExtendedLifetime(small) {} }
     try scratch.shell("head -c 1000 /dev/urandom > out")
     let unchanged = [loop.node, small.node, scratch.path + "/out"]
     for (words, status, says) in [
@@ -142,6 +146,7 @@ struct PartitionTargetTests {
   /// A loop device with a GPT and nodes for its two partitions.
   private func partitioned() throws -> LoopDevice {
     let loop = try LoopDevice(size: 32 << 20)
+    defer { withExtendedLifetime(loop) {} }
     try shell(
       """
       printf 'label: gpt\\n1 : size=4M\\n2 : size=6M\\n' | sfdisk -q --no-reread --no-tell-kernel --wipe always \(loop.node)

@@ -52,6 +52,7 @@ import Testing
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices"))
   func unusedSpace() throws {
     let loop = try LoopDevice(size: 8 << 20)
+    defer { withExtendedLifetime(loop) {} }
     try restore("img \(loop.node) --yes", in: folder, expecting: 0)
     try scratch.shell("cmp filled \(loop.node)")
     try restore("img \(loop.node) --yes --unused discard", in: folder, expecting: 0)
@@ -71,6 +72,7 @@ import Testing
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices"), arguments: [512, 4096])
   func offsetOnADevice(sectorSize: Int) throws {
     let loop = try LoopDevice(size: 12 << 20, sectorSize: sectorSize)
+    defer { withExtendedLifetime(loop) {} }
     let odd = try restore("img \(loop.node) --yes --offset 1000", in: folder, expecting: 64)
     #expect(odd.error.contains("no multiple of the target's sectors of \(sectorSize) bytes"), "\(odd.text)")
     let late = try restore("img \(loop.node) --yes --offset 8388608", in: folder, expecting: 73)
@@ -112,6 +114,7 @@ import Testing
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices"), arguments: ["img", "gz"])
   func standardInput(_ image: String) throws {
     let loop = try LoopDevice(size: 8 << 20)
+    defer { withExtendedLifetime(loop) {} }
     try restore("- \(loop.node) --yes < <(cat \(image))", in: folder, expecting: 0)
     try scratch.shell("cmp filled \(loop.node)")
     try restore("- - < <(cat \(image)) | cmp - zeroed", in: folder, expecting: 0)

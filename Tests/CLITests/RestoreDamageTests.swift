@@ -60,6 +60,7 @@ import Testing
     ["--workers 1", "--workers 4"])
   func stopsBeforeTheDamage(_ way: String, _ workers: String) throws {
     let loop = try LoopDevice(size: 9 << 20)
+    defer { withExtendedLifetime(loop) {} }
     let ran = try restore(words(way, "bad", "\(loop.node) --yes \(workers)"), in: folder)
     expectComplaint(ran, "target offset 0x\(String(backup.badStart, radix: 16))", way)
     #expect(ran.error.contains("image offset 0x") && ran.error.contains("is incomplete"), "\(ran.error)")
@@ -69,6 +70,7 @@ import Testing
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices"), arguments: ways)
   func rescueGoesOn(_ way: String) throws {
     let loop = try LoopDevice(size: 9 << 20)
+    defer { withExtendedLifetime(loop) {} }
     let ran = try restore(words(way, "bad", "\(loop.node) --yes --rescue"), in: folder, expecting: 65)
     let start = backup.badOffset - 5 * 1024 - 7
     let said = "target bytes \(backup.badStart) to \(backup.badEnd - 1), image bytes \(start) to \(start + 16383):"
@@ -120,6 +122,7 @@ import Testing
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices"), arguments: ways.prefix(2))
   func impossibleImages(_ way: String) throws {
     let loop = try LoopDevice(size: 9 << 20)
+    defer { withExtendedLifetime(loop) {} }
     for (name, python, says) in Self.impossible {
       try change(python)
       let ran = try restore(words(way, "changed", "\(loop.node) --yes"), in: folder)
@@ -136,6 +139,7 @@ import Testing
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices"), arguments: ways.prefix(2))
   func damagedStrips(_ way: String) throws {
     let loop = try LoopDevice(size: 9 << 20)
+    defer { withExtendedLifetime(loop) {} }
     let strip = "(start + 3 * (16 * 1024 + 4))"
     let last = "len(i)"
     for python in [
@@ -156,6 +160,7 @@ import Testing
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices"), arguments: ways)
   func targetTooSmall(_ way: String) throws {
     let loop = try LoopDevice(size: (8 << 20) - 512)
+    defer { withExtendedLifetime(loop) {} }
     let ran = try restore(words(way, "img", "\(loop.node) --yes"), in: folder)
     expectComplaint(ran, "too small", status: 73, way)
     try scratch.shell("test $(tr -d '\\252' < \(loop.node) | wc -c) = 0")

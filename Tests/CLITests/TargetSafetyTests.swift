@@ -49,12 +49,14 @@ import Testing
 
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices")) func tooSmall() throws {
     let loop = try LoopDevice(size: 2 << 20)
+    defer { withExtendedLifetime(loop) {} }
     try refuses(loop.node, "3145728", "2097152", "too small", unchanged: loop.node)
     try refuses(loop.node, source: "image.qcow2", "too small", unchanged: loop.node)
   }
 
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices")) func mounted() throws {
     let loop = try LoopDevice(size: 8 << 20)
+    defer { withExtendedLifetime(loop) {} }
     try scratch.shell("mke2fs -q \(loop.node); mkdir mnt; mount \(loop.node) mnt")
     defer { _ = try? scratch.shell("umount mnt") }
     try refuses(loop.node, "mounted at", "mnt", unchanged: loop.node)
@@ -62,6 +64,7 @@ import Testing
 
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices")) func aMountedPartition() throws {
     let loop = try LoopDevice(size: 16 << 20)
+    defer { withExtendedLifetime(loop) {} }
     try scratch.shell(
       """
       echo 'start=2048,type=83' | sfdisk -q --no-reread \(loop.node) >/dev/null 2>&1 || true
@@ -75,6 +78,7 @@ import Testing
 
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices")) func swappedOn() throws {
     let loop = try LoopDevice(size: 8 << 20)
+    defer { withExtendedLifetime(loop) {} }
     try scratch.shell("mkswap -q \(loop.node)")
     // Containers and locked-down kernels refuse swapon: nothing to test there then.
     guard try scratch.shell("swapon \(loop.node)", expecting: nil).status == 0 else { return }
@@ -84,6 +88,7 @@ import Testing
 
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices")) func aLoopDeviceOnTop() throws {
     let loop = try LoopDevice(size: 8 << 20)
+    defer { withExtendedLifetime(loop) {} }
     let upper = try scratch.shell("losetup -f --show \(loop.node)").output.split(separator: "\n")[0]
     defer { _ = try? scratch.shell("losetup -d \(upper)") }
     try refuses(loop.node, "loop device", String(upper), unchanged: loop.node)
@@ -92,10 +97,12 @@ import Testing
 
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices")) func theDiskThatHoldsTheImage() throws {
     let loop = try LoopDevice(size: 16 << 20)
+    defer { withExtendedLifetime(loop) {} }
     try scratch.shell("mke2fs -q \(loop.node); mkdir mnt; mount \(loop.node) mnt; cp image.raw mnt/")
     defer { _ = try? scratch.shell("umount mnt") }
     try refuses(loop.node, source: "mnt/image.raw", "holds the image")
     let file = try LoopDevice(size: 8 << 20)
+    defer { withExtendedLifetime(file) {} }
     try refuses(file.node, source: file.file, "shows the image", unchanged: file.node)
     try refuses(file.node, source: file.node, "image", unchanged: file.node)
   }
@@ -108,6 +115,7 @@ import Testing
 
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices")) func lockedDisk() throws {
     let loop = try LoopDevice(size: 8 << 20)
+    defer { withExtendedLifetime(loop) {} }
     let script = """
       flock -x --no-fork \(loop.node) sleep 30 >/dev/null 2>&1 & locker=$!
       sleep 0.3
