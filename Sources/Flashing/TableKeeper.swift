@@ -16,14 +16,16 @@ final class TableKeeper {
   private let device: DeviceTarget
   private let name: String
   private let fixesGPT: Bool
+  /// The sectors of the old table and of the new one.
+  private let cleared: TableSectors
   /// Whether the image's table was not seen whole before it was written.
   private let isStream: Bool
   private let request: FlashRequest
   private let say: @Sendable (String) -> Void
 
-  /// Checks the table in `image` against the disk and clears the sectors that hold the old table and will hold the new.
+  /// Checks the table in `image` against the disk; `clear` is to follow before anything else is written.
   ///
-  /// Throws `TargetRefusal`, before anything is written, where sector sizes do not match.
+  /// Throws `TargetRefusal` where sector sizes do not match, and the image's own errors.
   init(
     _ device: DeviceTarget, named name: String, image: TableSource, request: FlashRequest,
     say: @escaping @Sendable (String) -> Void
@@ -43,15 +45,15 @@ final class TableKeeper {
     let new = try image.sectors(diskByteCount: device.byteCount)
       .union(table?.sectors ?? none, sectorSize: device.sectorSize, diskByteCount: device.byteCount)
     target = try HoldingTarget(device, holding: new.ranges, keepsOld: request.policy.unallocated != .zero)
-    try clear(old.union(new, sectorSize: device.sectorSize, diskByteCount: device.byteCount))
+    cleared = old.union(new, sectorSize: device.sectorSize, diskByteCount: device.byteCount)
   }
 
   /// Zeroes table sectors: the first sector of the disk, without which nobody finds the rest, before all others.
-  private func clear(_ sectors: TableSectors) throws {
+  func clear() throws {
     let first = UInt64(device.sectorSize)
     try clear(0..<first)
     try device.flush()
-    for range in sectors.ranges where range.upperBound > first {
+    for range in cleared.ranges where range.upperBound > first {
       try clear(max(range.lowerBound, first)..<range.upperBound)
     }
     try device.flush()

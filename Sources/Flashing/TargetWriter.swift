@@ -31,9 +31,6 @@ struct TargetWriter {
   ) throws -> FlashReport {
     var content = content
     var keeper: TableKeeper?
-    // From here on the target's contents go.
-    progress.enter(.writing, total: 0)
-    try opened.empty()
     if hasTable, let device = opened.device {
       let source: TableSource
       switch content {
@@ -45,6 +42,10 @@ struct TargetWriter {
       }
       keeper = try TableKeeper(device, named: report.target, image: source, request: request, say: voice.say)
     }
+    // From here on the target's contents go.
+    progress.enter(.writing, total: 0)
+    try opened.empty()
+    try keeper?.clear()
     var report = report
     let target = try window(on: keeper?.target ?? opened.target)
     let map = try copy(content, to: opened, through: target, report: &report)
