@@ -3,9 +3,6 @@ import Bytes
 
 /// An ntfsclone image read front to back.
 package final class NtfscloneStream: ExtentStream {
-  /// How much of the partition's start is kept to rebuild the backup boot sector from, in bytes.
-  private static let bootSize = 4096
-
   private let opening: NtfscloneOpening
   private var grammar: NtfscloneGrammar
   /// Next byte of the partition to give out.
@@ -15,8 +12,7 @@ package final class NtfscloneStream: ExtentStream {
   private var unusedEnd: UInt64 = 0
   /// The clusters stored so far; nil before the first call.
   private var bits: StoredBits?
-  /// The partition's first bytes; nil once the boot sector is decided on.
-  private var boot: [UInt8]?
+  private var boot: BootSectorWatch
   private var bootSector: NTFSBootSector?
   /// An error that ends the stream, once what comes before it has been given out.
   private var failure: (any Error)?
@@ -42,7 +38,7 @@ package final class NtfscloneStream: ExtentStream {
   init(_ opening: NtfscloneOpening) {
     self.opening = opening
     grammar = NtfscloneGrammar(header: opening.header, errors: opening.errors)
-    boot = opening.options.fixesBootSector ? [] : nil
+    boot = BootSectorWatch(isWanted: opening.options.fixesBootSector)
   }
 
   package var byteCount: UInt64? { opening.header.deviceSize }
@@ -111,7 +107,7 @@ package final class NtfscloneStream: ExtentStream {
         target: end..<opening.header.deviceSize)
       finish(at: end)
     }
-    keepBoot(buffer.bytes.slice(0, count))
+    boot.pass(buffer.bytes.slice(0, count), at: position)
     position += UInt64(count)
     done += count
     if isWhole, position == dataEnd { grammar.pass(stored: 1) }
@@ -190,16 +186,9 @@ package final class NtfscloneStream: ExtentStream {
     return Extent(.unused, offset: start, length: end - start)
   }
 
-  private func keepBoot(_ bytes: RawSpan) {
-    guard let kept = boot?.count, UInt64(kept) == position, kept < Self.bootSize else { return }
-    boot?.append(contentsOf: bytes.slice(0, min(bytes.byteCount, Self.bootSize - kept)).array)
-  }
-
   /// Before the first cluster that is not stored, finds the place of the backup boot sector.
   private func decideOnBootSector() {
-    guard let boot else { return }
-    bootSector = unsafe NTFSBootSector(start: boot.span.bytes, deviceSize: opening.header.deviceSize)
-    self.boot = nil
+    bootSector = bootSector ?? boot.decide(deviceSize: opening.header.deviceSize)
   }
 
   /// Makes the map for reading the target again.
