@@ -79,6 +79,8 @@ let package = Package(
     .testTarget(
       name: "PartcloneTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "Flow", "Support", system],
       swiftSettings: relaxed),
+    .testTarget(
+      name: "BackupTests", dependencies: ["Images", "BlockIO", "Bytes", "Support", system], swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
       name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],

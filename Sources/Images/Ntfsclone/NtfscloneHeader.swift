@@ -51,26 +51,15 @@ package struct NtfscloneHeader: Sendable {
       throw errors.unsupported(
         "the image's version is \(version.major).\(version.minor), and those up to 10 can be read", image: 16)
     }
+    // Before version 10 the order is the writer's, which only the plausibility of the numbers shows.
     let isSwapped =
-      version.major < 10 && !Self.isClusterSize(bytes.littleEndian(at: 18)) && Self.isClusterSize(bytes.bigEndian(at: 18))
+      version.major < 10 && Self.geometry(bytes, .little).flaw != nil && Self.geometry(bytes, .big).flaw == nil
     order = isSwapped ? .big : .little
-    let size: UInt32 = order.load(bytes, at: 18)
-    guard Self.isClusterSize(size) else {
-      throw errors.damaged("a cluster size of \(size) bytes is not a power of two from 256 to 2097152", image: 18)
-    }
-    clusterSize = Int(size)
-    deviceSize = order.load(bytes, at: 22)
-    guard deviceSize > 0, deviceSize <= 1 << 62 else {
-      throw errors.damaged("a device size of \(deviceSize) bytes is not possible", image: 22)
-    }
-    clusters = order.load(bytes, at: 30)
-    guard clusters > 0, clusters <= 1 << 32 else {
-      throw errors.damaged("\(clusters) clusters are not between 1 and 2^32, the most that NTFS has", image: 30)
-    }
-    guard clusters * UInt64(size) <= deviceSize else {
-      throw errors.damaged(
-        "\(clusters) clusters of \(size) bytes are more than the device's \(deviceSize) bytes", image: 30)
-    }
+    let geometry = Self.geometry(bytes, order)
+    if let flaw = geometry.flaw { throw errors.damaged(flaw.detail, image: flaw.offset) }
+    clusterSize = Int(geometry.clusterSize)
+    deviceSize = geometry.deviceSize
+    clusters = geometry.clusters
     usedClusters = order.load(bytes, at: 38)
     guard version.major >= 10 else {
       firstRecord = 46
@@ -86,8 +75,34 @@ package struct NtfscloneHeader: Sendable {
     firstRecord = UInt64(first)
   }
 
-  private static func isClusterSize(_ size: UInt32) -> Bool {
-    (256...(2 << 20)).contains(size) && size.nonzeroBitCount == 1
+  private static func geometry(_ bytes: RawSpan, _ order: ByteOrder) -> Geometry {
+    Geometry(
+      clusterSize: order.load(bytes, at: 18), deviceSize: order.load(bytes, at: 22),
+      clusters: order.load(bytes, at: 30))
+  }
+}
+
+/// The sizes in a header, before they are trusted.
+private struct Geometry {
+  let clusterSize: UInt32
+  let deviceSize: UInt64
+  let clusters: UInt64
+
+  /// What is impossible about them, and the field's offset; nil if nothing is.
+  var flaw: (detail: String, offset: UInt64)? {
+    guard (256...(2 << 20)).contains(clusterSize), clusterSize.nonzeroBitCount == 1 else {
+      return ("a cluster size of \(clusterSize) bytes is not a power of two from 256 to 2097152", 18)
+    }
+    guard deviceSize > 0, deviceSize <= 1 << 62 else {
+      return ("a device size of \(deviceSize) bytes is not possible", 22)
+    }
+    guard clusters > 0, clusters <= 1 << 32 else {
+      return ("\(clusters) clusters are not between 1 and 2^32, the most that NTFS has", 30)
+    }
+    guard clusters * UInt64(clusterSize) <= deviceSize else {
+      return ("\(clusters) clusters of \(clusterSize) bytes are more than the device's \(deviceSize) bytes", 30)
+    }
+    return nil
   }
 }
 

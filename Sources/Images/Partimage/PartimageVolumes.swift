@@ -107,8 +107,9 @@ final class PartimageVolumes: ByteStream {
   func payload() -> PartimagePayload? {
     guard var sources = files else { return nil }
     while let names, sources.count < names.count {
-      guard let file = try? FileSource(names.volume(sources.count)), (try? names.decoded(file, workers: 1)) == nil,
-        let next = try? Self.header(of: SourceByteStream(file), errors),
+      guard let file = try? FileSource(names.volume(sources.count)) else { break }
+      do { if try names.decoded(file, workers: 1) != nil { return nil } } catch { return nil }
+      guard let next = try? Self.header(of: SourceByteStream(file), errors),
         next.number == UInt32(sources.count), next.identifier == header.identifier
       else { break }
       sources.append(file)
