@@ -54,7 +54,8 @@ import Testing
     var records: [Record] = []
     var cluster = 0
     for _ in 0..<300 {
-      let goal = isOrdered ? cluster + Int.random(in: 0...25, using: &random) : Int.random(in: 0..<clusters, using: &random)
+      let goal =
+        isOrdered ? cluster + Int.random(in: 0...25, using: &random) : Int.random(in: 0..<clusters, using: &random)
       if goal - cluster > 3, Int.random(in: 0..<4, using: &random) == 0 {
         records.append(.gap(1))
         cluster += 1

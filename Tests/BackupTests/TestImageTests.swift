@@ -90,7 +90,8 @@ import Testing
     try folder.shell("mv kept img.001; cp img.000 img.004")
     for way in Way.two { #expect(Restored(bytes, way, path: FilePath(path)).error == nil) }
     // Each volume is compressed by itself.
-    try folder.shell("gzip -c img.001 > x; mv x img.001; bzip2 -c img.002 > x; mv x img.002; gzip img.003 -c > x; mv x img.003")
+    try folder.shell(
+      "gzip -c img.001 > x; mv x img.001; bzip2 -c img.002 > x; mv x img.002; gzip -c img.003 > x; mv x img.003")
     for way in Way.two {
       let restored = Restored(bytes, way, path: FilePath(path))
       let crc = try Backup(format: "partimage", name: "volumes").said("crc32")

@@ -60,10 +60,9 @@ package final class NtfscloneDisk: BlockSource {
     }
   }
 
-  /// Fills `buffer` with clusters that follow each other in the image from `offset` on, a command byte between them;
-  /// the first of those comes after `first` bytes. They belong at `target` on the partition.
+  /// Fills `buffer` with clusters that follow each other in the image from `offset` on, a command byte between them.
   ///
-  /// All is read in place, then moved together over the command bytes, so that a long run takes two or three reads.
+  /// The first of those comes after `first` bytes; the clusters belong at `target` on the partition. All is read in place, then moved together over the command bytes, so that a long run takes two or three reads.
   private func readRun(
     from offset: UInt64, untilCommand first: Int, at target: UInt64, into buffer: inout MutableRawSpan
   ) throws {

@@ -103,7 +103,8 @@ package final class NtfscloneStream: ExtentStream {
       let end = position + UInt64(count)
       truncation = end
       damage.add(
-        grammar.cause(isCut: true), image: (offset + UInt64(count))..<max(opening.reader.offset, offset + UInt64(count) + 1),
+        grammar.cause(isCut: true),
+        image: (offset + UInt64(count))..<max(opening.reader.offset, offset + UInt64(count) + 1),
         target: end..<opening.header.deviceSize)
       finish(at: end)
     }
@@ -149,7 +150,8 @@ package final class NtfscloneStream: ExtentStream {
       let size = opening.header.deviceSize
       let isCut = try reader.peek(NtfscloneRecord.gapSize) { $0.byteCount < NtfscloneRecord.gapSize }
       opening.damage?.add(
-        grammar.cause(isCut: isCut), image: offset..<max(reader.offset, offset + 1), target: position < size ? position..<size : nil)
+        grammar.cause(isCut: isCut), image: offset..<max(reader.offset, offset + 1),
+        target: position < size ? position..<size : nil)
       finish(at: position)
     }
   }

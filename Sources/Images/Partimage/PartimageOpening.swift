@@ -3,7 +3,7 @@ import Bytes
 
 /// A partimage image under way to be opened, up to its blocks.
 final class PartimageOpening {
-  /// The longest text between two parts.
+  /// How many parts are left for later versions.
   private static let mostExtensions = 10
 
   let volumes: PartimageVolumes
@@ -180,6 +180,11 @@ private struct Prelude {
   mutating func bitmap(_ local: PartimageLocalHeader) throws -> StoredBlocks {
     try magic("BITMAP")
     let start = reader.offset
+    if let payload = reader.volumes.payload(), local.bitmapSize > payload.byteCount - min(payload.byteCount, start) {
+      throw reader.damaged(
+        "the bitmap of \(describeSize(local.bitmapSize)) does not fit into the image, which has"
+          + " \(describeSize(payload.byteCount))", target: 0)
+    }
     let size = Int((local.totalBlocks + 7) / 8)
     guard var bits = Pages(count: (size + 7) / 8 * 8) else {
       throw errors.unsupported("there is no memory for a bitmap of \(describeSize(UInt64(size)))", image: place)
