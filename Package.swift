@@ -81,6 +81,8 @@ let package = Package(
       name: "PartcloneTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "Flow", "Support", system],
       swiftSettings: relaxed),
     .testTarget(name: "BlockIOTests", dependencies: ["BlockIO", "Threads", "Support", system], swiftSettings: relaxed),
+    .testTarget(
+      name: "BackupTests", dependencies: ["Images", "BlockIO", "Bytes", "Support", system], swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
       name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],

@@ -36,9 +36,9 @@ package struct BackupMap: ExtentMap {
 
   /// Takes the boot sector in, unless the image stores the place it goes to.
   package mutating func add(_ sector: NTFSBootSector?) {
-    guard let sector, !blocks.isStored(sector.offset / blocks.blockSize),
-      !blocks.isStored((sector.end - 1) / blocks.blockSize)
-    else { return }
-    bootSector = sector
+    guard let sector else { return }
+    let isStored =
+      blocks.isStored(sector.offset / blocks.blockSize) || blocks.isStored((sector.end - 1) / blocks.blockSize)
+    if !isStored || sector.offset >= dataEnd { bootSector = sector }
   }
 }

@@ -24,7 +24,7 @@ package struct ImageFormat: Sendable {
 
 extension ImageFormat {
   /// Every format, most specific magic first; raw takes what is left.
-  package static let all: [ImageFormat] = [.qcow2, .partclone, .raw]
+  package static let all: [ImageFormat] = [.qcow2, .partclone, .ntfsclone, .partimage, .raw]
 
   /// The format called `name`.
   package static func named(_ name: String) -> ImageFormat? { all.first { $0.name == name } }

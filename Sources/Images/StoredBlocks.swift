@@ -18,19 +18,24 @@ package final class StoredBlocks: Sendable {
   private let bits: Pages?
   /// How many blocks are stored before each group of `rankInterval`.
   private let ranks: [UInt64]
+  /// How many runs of stored blocks start before each group of `rankInterval`; empty where they are not counted.
+  private let runRanks: [UInt64]
 
   /// Every one of `total` blocks.
   package init(all total: UInt64, blockSize: UInt64) {
-    (self.total, self.blockSize, stored, ranks) = (total, blockSize, total, [])
+    (self.total, self.blockSize, stored, ranks, runRanks) = (total, blockSize, total, [], [])
     bits = nil
   }
 
   /// The blocks whose bits are set; bits from `total` on are ignored, and `bits` are whole words.
-  package init(_ bits: consuming Pages, total: UInt64, blockSize: UInt64) {
+  ///
+  /// ``runs(upTo:)`` works where `countsRuns` says so.
+  package init(_ bits: consuming Pages, total: UInt64, blockSize: UInt64, countsRuns: Bool = false) {
     Self.clear(&bits, from: Int(total))
     let (ranks, count) = Self.ranks(bits)
     (self.total, self.blockSize, stored) = (total, blockSize, count)
     self.ranks = ranks
+    runRanks = countsRuns ? Self.runRanks(bits) : []
     self.bits = consume bits
   }
 
@@ -49,6 +54,48 @@ package final class StoredBlocks: Sendable {
       }
     }
     return (ranks, count)
+  }
+
+  private static func runRanks(_ bits: borrowing Pages) -> [UInt64] {
+    var ranks: [UInt64] = []
+    let words = bits.bytes
+    ranks.reserveCapacity(words.byteCount * 8 / Self.rankInterval + 1)
+    var (count, last): (UInt64, UInt64) = (0, 0)
+    var offset = 0
+    while offset < words.byteCount {
+      ranks.append(count)
+      let end = min(offset + Self.rankInterval / 8, words.byteCount)
+      while offset < end {
+        let word: UInt64 = words.littleEndian(at: offset)
+        count &+= UInt64((word & ~(word << 1 | last)).nonzeroBitCount)
+        last = word >> 63
+        offset &+= 8
+      }
+    }
+    return ranks
+  }
+
+  /// How many runs of stored blocks start at or before `block`, which is below `total`.
+  package func runs(upTo block: UInt64) -> UInt64 {
+    switch bits {
+    case .none: return 1
+    case .some(let bits):
+      let group = Int(block) / Self.rankInterval
+      let words = bits.bytes
+      var count = runRanks[group]
+      var offset = group * (Self.rankInterval / 8)
+      var last = offset == 0 ? 0 : words.littleEndian(at: offset - 8, as: UInt64.self) >> 63
+      let end = Int(block) / 64 * 8
+      while offset <= end {
+        let word: UInt64 = words.littleEndian(at: offset)
+        var starts = word & ~(word << 1 | last)
+        if offset == end { starts &= ~(~1 << (block % 64)) }
+        count &+= UInt64(starts.nonzeroBitCount)
+        last = word >> 63
+        offset &+= 8
+      }
+      return count
+    }
   }
 
   /// The bytes that the blocks make up.
