@@ -7,7 +7,8 @@ import SystemPackage
 package struct SourceOptions: ParsableArguments {
   @Option(
     name: .either("format"),
-    help: ArgumentHelp("Take the image as this format (raw, qcow2) and do not look.", valueName: "name"))
+    help: ArgumentHelp(
+      "Take the image as qcow2, partclone, ntfsclone, partimage or raw, and do not look.", valueName: "name"))
   package var format: String?
   @Option(
     name: .either("backing"),
