@@ -27,8 +27,9 @@ package struct OpenedSource {
       throw RequestError("standard input is a terminal: pipe the image into it")
     }
     do {
-      let input = try InputFile.open(
-        FilePath(request.name), decompressing: forced == nil, options: DecodingOptions(workers: request.workers ?? 2))
+      let options = DecodingOptions(workers: request.workers ?? 2)
+      let joined = try InputFile.open(FilePath(request.name), decompressing: forced == nil, options: options)
+      let input = try Self.withoutVolumesJoined(joined, forced: forced, options)
       name = input.name
       codec = input.codec?.name
       storedSize = input.storedSize
@@ -40,10 +41,22 @@ package struct OpenedSource {
       progress.watch(input)
       image = try format.open(ImageInput(bytes: bytes, path: input.path, options: request.options))
       content = image.content
-      files = Self.files(of: input) + image.files
+      files = Self.files(of: joined) + image.files
       let pieces = input.parts.count
       notes = pieces > 1 ? ["\(input.name): \(pieces) pieces, \(describeSize(input.storedSize ?? 0)) in all"] : []
     } catch let error as IOError { throw SourceUnreadable(error) }
+  }
+
+  /// The first file alone where what looked like pieces are volumes, which the format puts together by itself.
+  private static func withoutVolumesJoined(
+    _ joined: InputFile, forced: ImageFormat?, _ options: DecodingOptions
+  ) throws -> InputFile {
+    guard joined.parts.count > 1 else { return joined }
+    let format = forced ?? ImageFormat.detect(unsafe joined.head.span.bytes)
+    guard format.hasVolumes else { return joined }
+    let second = try InputFile.open(joined.parts[1].path, joining: false, options: options)
+    guard format.probe(unsafe second.head.span.bytes) else { return joined }
+    return try InputFile.open(joined.parts[0].path, decompressing: forced == nil, joining: false, options: options)
   }
 
   /// The image's bytes in a shape that `format` can read.

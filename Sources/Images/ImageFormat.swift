@@ -8,15 +8,19 @@ package struct ImageFormat: Sendable {
   package let probe: @Sendable (_ head: RawSpan) -> Bool
   /// Whether the format can be decoded in one forward pass, from a pipe or a decompressor.
   package let isStreamable: Bool
+  /// Whether an image may come in volumes, each with a header of its own, which the format finds by their names; such
+  /// files are not pieces to be joined.
+  package let hasVolumes: Bool
   /// Opens an image; throws `ImageError` or `IOError`.
   package let open: @Sendable (_ input: ImageInput) throws -> Image
 
   package init(
-    name: String, isStreamable: Bool, probe: @escaping @Sendable (_ head: RawSpan) -> Bool,
+    name: String, isStreamable: Bool, hasVolumes: Bool = false, probe: @escaping @Sendable (_ head: RawSpan) -> Bool,
     open: @escaping @Sendable (_ input: ImageInput) throws -> Image
   ) {
     self.name = name
     self.isStreamable = isStreamable
+    self.hasVolumes = hasVolumes
     self.probe = probe
     self.open = open
   }

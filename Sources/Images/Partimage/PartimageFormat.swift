@@ -7,7 +7,7 @@ extension ImageFormat {
   /// The sum in the tail covers the whole image and can be compared only in order: it opens as a stream. Plain volumes
   /// have a disk beside that to look inside, and open as a disk where checksums are not wanted.
   package static let partimage = ImageFormat(
-    name: "partimage", isStreamable: true,
+    name: "partimage", isStreamable: true, hasVolumes: true,
     probe: { head in
       head.byteCount >= PartimageVolumeHeader.byteCount && head.slice(0, 32).array == PartimageVolumeHeader.magic
     }
