@@ -58,6 +58,7 @@ let package = Package(
       dependencies: ["BlockIO", "Bytes", "Codecs", "Threads", "CLinux", "CDeflate", "CZlib", "CZstd", system],
       swiftSettings: strict),
     .target(name: "Partitions", dependencies: ["BlockIO", "Bytes"], swiftSettings: strict),
+    .target(name: "Filesystems", dependencies: ["BlockIO", "Bytes", "Threads"], swiftSettings: strict),
     .target(name: "Flow", dependencies: ["BlockIO", "Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Flashing",

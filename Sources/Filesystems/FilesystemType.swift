@@ -1,0 +1,22 @@
+package import BlockIO
+
+/// A family of filesystems: how it is recognised and opened.
+///
+/// One value for each driver, listed where all drivers are known.
+package struct FilesystemType: Sendable {
+  /// The family's name for people: `ext2/3/4`.
+  package let name: String
+  /// Whether the volume bears this family's superblock; cheap, and right about those that share a magic number.
+  package let probe: @Sendable (any BlockSource) throws -> Bool
+  /// Opens the volume for reading; throws `ImageError` where it is damaged or unsupported, before anything is shown.
+  package let open: @Sendable (any BlockSource) throws -> any Filesystem
+
+  package init(
+    name: String, probe: @escaping @Sendable (any BlockSource) throws -> Bool,
+    open: @escaping @Sendable (any BlockSource) throws -> any Filesystem
+  ) {
+    self.name = name
+    self.probe = probe
+    self.open = open
+  }
+}

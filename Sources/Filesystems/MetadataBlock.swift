@@ -1,0 +1,93 @@
+package import BlockIO
+package import Bytes
+
+/// A block of metadata in memory; never changed once it is read.
+@safe
+package final class MetadataBlock: Sendable {
+  /// Where it lies in the volume, in bytes.
+  package let offset: UInt64
+  private let buffer: Buffer
+
+  /// Reads `count` bytes at `offset`, which must lie inside the volume.
+  package init(of volume: any BlockSource, at offset: UInt64, count: Int) throws {
+    var buffer = Buffer(count: count)
+    var span = buffer.mutablePrefix(count)
+    try volume.read(at: offset, into: &span)
+    self.offset = offset
+    self.buffer = buffer
+  }
+
+  /// Size in bytes.
+  package var count: Int { buffer.count }
+
+  /// The bytes.
+  // Safe: the buffer lives as long as the block and never changes.
+  package var bytes: RawSpan {
+    @_lifetime(borrow self) get { unsafe _overrideLifetime(buffer.prefix(buffer.count), borrowing: self) }
+  }
+}
+
+/// The blocks of metadata last used, in bounded memory; the one not used for longest gives way (the clock algorithm).
+///
+/// Belongs to its driver's thread. Blocks at one offset must always be asked for with the same size.
+package final class MetadataCache {
+  private struct Slot {
+    let block: MetadataBlock
+    var wasUsed: Bool
+  }
+
+  private let volume: any BlockSource
+  private let limit: Int
+  private var held = 0
+  private var slots: [Slot] = []
+  private var places: [UInt64: Int] = [:]
+  private var hand = 0
+
+  /// Holds at most `byteCount` bytes of blocks, but four blocks at least.
+  package init(of volume: any BlockSource, byteCount: Int) {
+    self.volume = volume
+    limit = byteCount
+  }
+
+  /// The `count` bytes at `offset`, which must lie inside the volume.
+  package func block(at offset: UInt64, count: Int) throws -> MetadataBlock {
+    if let place = places[offset], slots[place].block.count == count {
+      slots[place].wasUsed = true
+      return slots[place].block
+    }
+    let block = try MetadataBlock(of: volume, at: offset, count: count)
+    keep(block)
+    return block
+  }
+
+  /// Forgets everything, after the volume was written.
+  package func removeAll() {
+    slots.removeAll(keepingCapacity: true)
+    places.removeAll(keepingCapacity: true)
+    (hand, held) = (0, 0)
+  }
+
+  private func keep(_ block: MetadataBlock) {
+    let slot = Slot(block: block, wasUsed: false)
+    if let place = places[block.offset] {
+      held += block.count - slots[place].block.count
+      slots[place] = slot
+      return
+    }
+    guard held + block.count > limit, slots.count >= 4 else {
+      places[block.offset] = slots.count
+      slots.append(slot)
+      held += block.count
+      return
+    }
+    while slots[hand].wasUsed {
+      slots[hand].wasUsed = false
+      hand = (hand + 1) % slots.count
+    }
+    held += block.count - slots[hand].block.count
+    places[slots[hand].block.offset] = nil
+    places[block.offset] = hand
+    slots[hand] = slot
+    hand = (hand + 1) % slots.count
+  }
+}
