@@ -171,12 +171,3 @@ final class TableKeeper {
     say("the kernel still uses the old partitions of \(name); run partprobe or unplug it before using it")
   }
 }
-
-extension Buffer {
-  /// `count` bytes of zero.
-  fileprivate init(zeroes count: Int) {
-    self.init(count: count)
-    var span = mutablePrefix(count)
-    span.fillWithZeroes()
-  }
-}

@@ -1,4 +1,5 @@
 package import BlockIO
+import Bytes
 
 /// Where a backup's data lie on the partition: its stored blocks, and a boot sector added to them.
 package struct BackupMap: ExtentMap {
@@ -32,6 +33,33 @@ package struct BackupMap: ExtentMap {
   package func bootSectorIndex(at offset: UInt64) -> Int? {
     guard let bootSector, offset >= bootSector.offset, offset < bootSector.end else { return nil }
     return Int(offset - bootSector.offset)
+  }
+
+  /// Fills `buffer` with the partition's bytes at `offset`, `stored` being asked for those that the image stores.
+  package func read(
+    at offset: UInt64, into buffer: inout MutableRawSpan,
+    stored: (_ offset: UInt64, _ buffer: inout MutableRawSpan) throws -> Void
+  ) throws {
+    let end = offset + UInt64(buffer.byteCount)
+    var position = offset
+    while position < end {
+      let found = extent(at: position, limit: end)
+      var part = buffer.mutableSlice(Int(position - offset), Int(found.length))
+      if let index = bootSectorIndex(at: position), let sector = bootSector {
+        let bytes = sector.bytes
+        unsafe part.copy(bytes.span.bytes.slice(index, part.byteCount), at: 0)
+      } else if found.kind == .data {
+        try stored(position, &part)
+      } else {
+        part.fillWithZeroes()
+      }
+      position = found.end
+    }
+  }
+
+  /// The place of a stored byte of the partition among the bytes of all stored blocks.
+  package func storedByte(at offset: UInt64) -> UInt64 {
+    blocks.rank(offset / blocks.blockSize) * blocks.blockSize + offset % blocks.blockSize
   }
 
   /// Takes the boot sector in, unless the image stores the place it goes to.

@@ -67,23 +67,6 @@ func bytes(of disk: any BlockSource, _ offset: UInt64, _ count: Int) throws -> [
   return bytes
 }
 
-/// A byte array read front to back.
-final class ArrayStream: ByteStream {
-  private let bytes: [UInt8]
-  private var position = 0
-
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-  func read(into buffer: inout MutableRawSpan) -> Int {
-    let count = min(buffer.byteCount, bytes.count - position)
-    bytes.withUnsafeBytes { from in
-      buffer.withUnsafeMutableBytes { $0.copyMemory(from: .init(rebasing: from[position..<(position + count)])) }
-    }
-    position += count
-    return count
-  }
-}
-
 /// What a test cannot go on past.
 struct Wrong: Error {
   let description: String

@@ -5,23 +5,6 @@ import Support
 import SystemPackage
 import Testing
 
-/// A byte array read front to back.
-final class ArrayStream: ByteStream {
-  private let bytes: [UInt8]
-  private var position = 0
-
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-  func read(into buffer: inout MutableRawSpan) -> Int {
-    let count = min(buffer.byteCount, bytes.count - position)
-    bytes.withUnsafeBytes { from in
-      buffer.withUnsafeMutableBytes { $0.copyMemory(from: .init(rebasing: from[position..<(position + count)])) }
-    }
-    position += count
-    return count
-  }
-}
-
 /// How an image is handed over and restored.
 enum Way: Sendable, CustomTestStringConvertible, Hashable {
   /// As a seekable file, read in chunks of this many bytes.

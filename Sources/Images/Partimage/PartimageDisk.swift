@@ -38,21 +38,8 @@ package final class PartimageDisk: BlockSource {
   package func extent(at offset: UInt64, limit: UInt64) -> Extent { map.extent(at: offset, limit: limit) }
 
   package func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws {
-    let end = offset + UInt64(buffer.byteCount)
-    var position = offset
-    while position < end {
-      let found = map.extent(at: position, limit: end)
-      var part = buffer.mutableSlice(Int(position - offset), Int(found.length))
-      if let index = map.bootSectorIndex(at: position), let sector = map.bootSector {
-        let bytes = sector.bytes
-        unsafe part.copy(bytes.span.bytes.slice(index, part.byteCount), at: 0)
-      } else if found.kind == .data {
-        let size = map.blocks.blockSize
-        try readStored(map.blocks.rank(position / size) * size + position % size, into: &part)
-      } else {
-        part.fillWithZeroes()
-      }
-      position = found.end
+    try map.read(at: offset, into: &buffer) { position, part in
+      try readStored(map.storedByte(at: position), into: &part)
     }
   }
 
