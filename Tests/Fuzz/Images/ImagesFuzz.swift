@@ -24,6 +24,7 @@ final class FuzzStream: ByteStream {
   init(_ bytes: [UInt8]) { self.bytes = bytes }
 
   func read(into buffer: inout MutableRawSpan) -> Int {
+    let bytes = bytes
     let count = min(buffer.byteCount, bytes.count - position)
     var part = buffer.mutableSlice(0, count)
     part.copy(bytes.span.bytes.slice(position, count), at: 0)
