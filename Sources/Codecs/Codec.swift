@@ -45,6 +45,10 @@ package struct DecodingOptions: Sendable {
   /// Whether an input is looked at for compression at all.
   var decompresses = true
 
+  /// Bytes that may be decoded ahead of the reader where members are small or of any size; blocks of xz and members of
+  /// lzip, which are large, may take all of `memory`.
+  var readAhead: Int { min(memory, (12 << 20) + max(workers, 1) * (8 << 20)) }
+
   package init(workers: Int = 1, memory: Int? = nil) {
     self.workers = workers
     self.memory = memory ?? min(max(workers, 1) * (64 << 20), 256 << 20)

@@ -98,7 +98,7 @@ final class BZip2Splitter {
     let (codec, name) = (input.codec, input.name)
     let splitter = BZip2Splitter(input, scanner)
     return try OrderedPipeline<BZip2Piece>(
-      workers: options.workers, memory: options.memory, sequence: BZip2Sequence(codec: codec, name: name),
+      workers: options.workers, memory: options.readAhead, sequence: BZip2Sequence(codec: codec, name: name),
       stop: options.stop,
       decoder: {
         let decoder = BZip2Decoder()

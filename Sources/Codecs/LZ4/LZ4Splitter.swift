@@ -50,7 +50,7 @@ final class LZ4Splitter {
     let (codec, name) = (input.codec, input.name)
     let splitter = LZ4Splitter(input, linked)
     return try OrderedPipeline<LZ4Piece>(
-      workers: max(options.workers, 1), memory: options.memory, sequence: LZ4Sequence(codec: codec, name: name),
+      workers: max(options.workers, 1), memory: options.readAhead / 2, sequence: LZ4Sequence(codec: codec, name: name),
       stop: options.stop,
       decoder: {
         { piece, output in

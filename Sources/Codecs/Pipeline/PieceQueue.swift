@@ -24,6 +24,7 @@ package final class PieceQueue<Piece: Sendable>: Sendable {
     var slots: Deque<Slot> = []
     var nextTicket: UInt64 = 0
     var held = 0
+    /// Chunks to be used again: what is freed by another thread than the one that took it stays with the allocator.
     var spare: [Chunk] = []
     var isFed = false
     var isCancelled = false
@@ -110,10 +111,11 @@ package final class PieceQueue<Piece: Sendable>: Sendable {
     }
   }
 
-  /// An empty chunk, a used one if there is one of that size.
+  /// An empty chunk, a used one if there is one of that size; one of another size gives way to a new one.
   func chunk(_ capacity: Int) -> Chunk {
     let found = state.update { state -> Unshared<Chunk?> in
       let index = state.spare.lastIndex { $0.capacity == capacity }
+      if index == nil, !state.spare.isEmpty { state.spare.removeFirst() }
       return Unshared(index.map { state.spare.remove(at: $0) })
     }
     return found.value ?? Chunk(capacity: capacity)
@@ -174,7 +176,8 @@ package final class PieceQueue<Piece: Sendable>: Sendable {
     chunk.count = 0
     state.update { state in
       state.held -= chunk.capacity
-      if !state.isCancelled && state.spare.count < 4 { state.spare.append(chunk) }
+      let spare = state.spare.reduce(chunk.capacity) { $0 + $1.capacity }
+      if !state.isCancelled && spare <= max(memory - state.held, 4 * chunk.capacity) { state.spare.append(chunk) }
     }
   }
 

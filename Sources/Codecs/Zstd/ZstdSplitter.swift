@@ -21,7 +21,7 @@ final class ZstdSplitter {
   func pipeline(_ options: DecodingOptions) throws -> any ByteStream {
     let (codec, name) = (input.codec, input.name)
     return try OrderedPipeline<MemberPiece>(
-      workers: options.workers, memory: options.memory, stop: options.stop,
+      workers: options.workers, memory: options.readAhead, stop: options.stop,
       decoder: {
         guard let decoder = ZstdDecoder() else {
           throw ImageError(.unsupported, format: codec, file: name, "there is not enough memory to decode it")
