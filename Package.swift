@@ -41,6 +41,7 @@ let package = Package(
     library("CDeflate", pkgConfig: "libdeflate", debian: "libdeflate-dev"),
     library("CISAL", pkgConfig: "libisal", debian: "libisal-dev"),
     library("CXXHash", pkgConfig: "libxxhash", debian: "libxxhash-dev"),
+    library("CCrypto", pkgConfig: "libcrypto", debian: "libssl-dev"),
     .target(name: "CLinux"),
 
     .target(name: "Threads", dependencies: ["CLinux", deques], swiftSettings: strict),
@@ -58,10 +59,16 @@ let package = Package(
       dependencies: ["BlockIO", "Bytes", "Codecs", "Threads", "CLinux", "CDeflate", "CZlib", "CZstd", system],
       swiftSettings: strict),
     .target(name: "Partitions", dependencies: ["BlockIO", "Bytes"], swiftSettings: strict),
+    .target(
+      name: "Clonezilla",
+      dependencies: ["Images", "Partitions", "BlockIO", "Bytes", "Threads", "CCrypto", system],
+      swiftSettings: strict),
     .target(name: "Flow", dependencies: ["BlockIO", "Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Flashing",
-      dependencies: ["Images", "Codecs", "Partitions", "Flow", "BlockIO", "Bytes", "Threads", "CLinux", system],
+      dependencies: [
+        "Clonezilla", "Images", "Codecs", "Partitions", "Flow", "BlockIO", "Bytes", "Threads", "CLinux", system,
+      ],
       swiftSettings: strict),
     .target(name: "Terminal", dependencies: ["Bytes", "CLinux", "Threads"], swiftSettings: strict),
     .target(
