@@ -68,4 +68,11 @@ package struct FolderFiles: Sendable {
   package func unsupported(_ detail: String) -> ImageError {
     ImageError(.unsupported, format: "clonezilla", file: path.string, detail)
   }
+
+  /// The error with the folder as its file.
+  func naming(_ error: ImageError) -> ImageError {
+    var error = error
+    error.file = path.string
+    return error
+  }
 }

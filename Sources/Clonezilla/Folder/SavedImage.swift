@@ -17,6 +17,8 @@ package struct SavedImage: Sendable {
   package let compression: String?
   /// The files in order: one, the pieces of a split one, or volumes.
   package let pieces: [String]
+  /// Whether the files are volumes, each with a header of its own.
+  package let isVolumes: Bool
   /// Size in bytes of all files.
   package let storedSize: UInt64
   /// The first file's whole name, from which the others are found.
@@ -50,6 +52,7 @@ package struct SavedImage: Sendable {
     tool = kind.tool
     filesystem = kind.filesystem
     compression = kind.compression
+    isVolumes = kind.isVolumes
     if kind.isSplit || kind.isVolumes {
       pieces = try Self.pieces(files, isVolumes: kind.isVolumes, device, folder)
     } else {

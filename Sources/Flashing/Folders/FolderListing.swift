@@ -2,6 +2,7 @@ import BlockIO
 package import Bytes
 import Clonezilla
 import Images
+import Partitions
 import SystemPackage
 
 /// The disks and partitions that a Clonezilla folder holds.
@@ -35,7 +36,9 @@ package struct FolderListing: Sendable {
     var disks: [(heading: String, rows: [[String]])] = []
     var records: [Record.Value] = []
     for disk in folder.disks {
-      let lines = disk.partitions.map { PartitionLine($0, of: disk, in: folder, options) }
+      var table: PartitionTable?
+      do { table = try disk.image(in: folder.files)?.table } catch { notes.append("\(error)") }
+      let lines = disk.partitions.map { PartitionLine($0, on: table, options) }
       notes += lines.compactMap { line in line.problem.map { "\(line.partition.device): \($0)" } }
       disks.append((Self.heading(disk), lines.map(\.cells)))
       records.append(.record(Self.record(of: disk, lines)))
@@ -79,17 +82,17 @@ private struct PartitionLine {
   /// Why its image cannot be read, in a sentence.
   let problem: String?
 
-  init(_ partition: SavedPartition, of disk: SavedDisk, in folder: ClonezillaFolder, _ options: ImageOptions) {
+  init(_ partition: SavedPartition, on table: PartitionTable?, _ options: ImageOptions) {
     self.partition = partition
-    let entry = partition.number.flatMap { number in disk.dump?.entries.first { $0.number == number } }
-    let start = entry.flatMap { $0.start.multiplied(by: UInt64(disk.geometry.sectorSize)) }
+    let place = partition.number.flatMap { table?.partition($0) }
+    let start = place?.start
     let header = partition.image.map { HeaderFacts($0, options) }
-    let size = partition.byteCount(on: disk) ?? header?.size
+    let size = place?.byteCount ?? header?.size
     var record: Record = ["partition": .text(partition.device.name)]
     record.add("number", partition.number.map { .count(UInt64($0)) })
     record.add("start", start.map { .size($0) })
     record.add("size", size.map { .size($0) })
-    record.add("type", entry.map { .text($0.type) })
+    record.add("type", place.map { .text($0.type.code) })
     record.add("filesystem", partition.filesystem.map { .text($0) })
     record.add("used-size", header?.used.map { .size($0) })
     record.add("saved", .text(partition.content.name))

@@ -22,12 +22,20 @@ enum FolderSource {
         throw RequestError(
           "\(path) holds \(names.count) disks: \(names.joined(separator: ", ")); name one, as \(path):\(names[0])")
       }
-      return .disk(folder, folder.disks[0])
+      return whole(folder.disks[0], in: folder)
     }
-    if let disk = folder.disk(member) { return .disk(folder, disk) }
+    if let disk = folder.disk(member) { return whole(disk, in: folder) }
     if let (disk, partition) = folder.partition(member) { return .partition(folder, disk, partition) }
     let known = folder.disks.flatMap { [$0.device.name] + $0.partitions.map(\.device.name) }
     throw RequestError("\(path) has no disk or partition \(member); it has \(known.joined(separator: ", "))")
+  }
+
+  /// A disk, or the one image of a disk that has no partitions.
+  private static func whole(_ disk: SavedDisk, in folder: ClonezillaFolder) -> FolderSource {
+    if disk.partitions.count == 1, disk.partitions[0].number == nil {
+      return .partition(folder, disk, disk.partitions[0])
+    }
+    return .disk(folder, disk)
   }
 
   /// The folder in `name` and what is named behind its colon; nil where it is none of Clonezilla's.
@@ -38,13 +46,5 @@ enum FolderSource {
     let path = FilePath(String(name[..<colon]))
     guard ClonezillaFolder.isFolder(path) else { return nil }
     return (path, String(name[name.index(after: colon)...]))
-  }
-}
-
-extension SavedPartition {
-  /// Its size in bytes as its disk's table has it; nil where there is no table.
-  func byteCount(on disk: SavedDisk) -> UInt64? {
-    guard let entry = disk.dump?.entries.first(where: { $0.number == number }), number != nil else { return nil }
-    return entry.count.multipliedReportingOverflow(by: UInt64(disk.geometry.sectorSize)).partialValue
   }
 }
