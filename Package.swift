@@ -90,6 +90,10 @@ let package = Package(
     .testTarget(name: "BlockIOTests", dependencies: ["BlockIO", "Threads", "Support", system], swiftSettings: relaxed),
     .testTarget(
       name: "BackupTests", dependencies: ["Images", "BlockIO", "Bytes", "Support", system], swiftSettings: relaxed),
+    .testTarget(
+      name: "ClonezillaTests",
+      dependencies: ["Clonezilla", "Images", "Partitions", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
       name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],

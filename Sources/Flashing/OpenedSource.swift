@@ -32,7 +32,8 @@ package struct OpenedSource {
           decompresses: request.format == nil)
         try self.init(file, request, progress: progress, say: say)
       case .partition(let folder, let disk, let partition)?:
-        try self.init(partition, of: disk, in: folder, request, progress: progress, say: say)
+        let size = try disk.size(of: partition, in: folder)
+        try self.init(partition, size: size, in: folder, request, progress: progress, say: say)
       case .disk(let folder, let disk)?: try self.init(disk, in: folder, request)
       }
     } catch let error as IOError { throw SourceUnreadable(error) }

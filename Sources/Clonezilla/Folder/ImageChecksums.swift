@@ -23,9 +23,14 @@ package final class ImageChecksums: ByteTap {
   private let position = Monitor(Position())
 
   /// Nil where the folder has no checksum of any of the image's files.
-  package init?(_ image: SavedImage, in folder: FolderFiles) throws {
+  package convenience init?(_ image: SavedImage, in folder: FolderFiles) throws {
+    try self.init(of: image.pieces, in: folder)
+  }
+
+  /// Nil where the folder has no checksum of any of the files called `names`.
+  init?(of names: [String], in folder: FolderFiles) throws {
     self.folder = folder
-    files = try image.pieces.map { name in
+    files = try names.map { name in
       File(name: name, size: try folder.open(name).byteCount, expected: folder.checksums.expected(name))
     }
     guard files.contains(where: { !$0.expected.isEmpty }) else { return nil }

@@ -94,43 +94,52 @@ package struct SavedImage: Sendable {
     let base: String
 
     /// Reads `ext4-ptcl-img.zst.aa`, `ntfs-img.aa`, `dd-img`, `ext3-img.aa`, `aa` and `000`; nil for other files.
+    ///
+    /// The place of a word tells compression and piece apart: the 182nd piece of a file ends in `gz` too.
     init?(_ rest: Substring) {
-      var words = rest.split(separator: ".", omittingEmptySubsequences: false)
-      var suffix: Substring?
-      if let last = words.last, Self.isSuffix(last), words.count > 1 || !last.hasSuffix("-img") {
-        suffix = last
-        words.removeLast()
-      }
-      isVolumes = words.isEmpty && suffix?.utf8.count == 3 && suffix?.first?.isNumber == true
-      isSplit = suffix != nil && !isVolumes
-      guard let first = words.first else {
-        guard suffix != nil else { return nil }
-        (tool, filesystem, compression, base) = (.partimage, nil, nil, isVolumes ? "volumes" : "")
+      var words = rest.split(separator: ".", omittingEmptySubsequences: false)[...]
+      guard let first = words.popFirst() else { return nil }
+      guard first.hasSuffix("-img"), first.utf8.count > 4 else {
+        // partimage's own volumes count in three digits, its pieces are split's.
+        isVolumes = first.utf8.count == 3 && SplitSuffix.alphabet(of: first) == .digits
+        isSplit = !isVolumes
+        guard words.isEmpty, isVolumes || Self.isPiece(first) && (first.utf8.count != 3 || first.first == "a") else {
+          return nil
+        }
+        (tool, filesystem, compression, base) = (.partimage, nil, nil, isVolumes ? "volumes" : "pieces")
         return
       }
-      guard words.count <= 2, words.count == 1 || compressions.contains(words[1]) else { return nil }
-      compression = words.count == 2 ? String(words[1]) : nil
-      base = words.joined(separator: ".")
+      isVolumes = false
+      var name = String(first)
+      var compression: String?
       if first.hasSuffix("-ptcl-img") {
-        let name = String(first.dropLast(9))
-        guard !name.isEmpty else { return nil }
+        if let word = words.first, compressions.contains(word) {
+          compression = String(word)
+          name += ".\(word)"
+          words.removeFirst()
+        }
+        let kind = String(first.dropLast(9))
+        guard !kind.isEmpty else { return nil }
         // partclone.dd writes the partition's bytes without a header.
-        (tool, filesystem) = name == "dd" ? (.dd, nil) : (.partclone, name)
-      } else if first == "ntfs-img" {
-        (tool, filesystem) = (.ntfsclone, "ntfs")
-      } else if first == "dd-img" {
-        (tool, filesystem) = (.dd, nil)
-      } else if first.hasSuffix("-img"), first.utf8.count > 4 {
-        (tool, filesystem) = (.partclone, String(first.dropLast(4)))
+        (tool, filesystem) = kind == "dd" ? (.dd, nil) : (.partclone, kind)
       } else {
-        return nil
+        let kind = String(first.dropLast(4))
+        switch kind {
+        case "ntfs": (tool, filesystem) = (.ntfsclone, kind)
+        case "dd": (tool, filesystem) = (.dd, nil)
+        default: (tool, filesystem) = (.partclone, kind)
+        }
       }
+      self.compression = compression
+      base = name
+      isSplit = !words.isEmpty
+      guard words.count < 2, words.first.map(Self.isPiece) ?? true else { return nil }
     }
 
-    private static func isSuffix(_ word: Substring) -> Bool {
-      guard !compressions.contains(word), let alphabet = SplitSuffix.alphabet(of: word) else { return false }
-      // ocs-sr's pieces count in letters, the first all a; partimage's volumes in three digits.
-      return alphabet == .letters ? word.utf8.count <= 4 || word.hasPrefix("zz") : word.utf8.count == 3
+    /// Whether a word is the suffix of one of split's pieces: two letters, three, or more behind a `z`.
+    private static func isPiece(_ word: Substring) -> Bool {
+      guard SplitSuffix.alphabet(of: word) == .letters else { return false }
+      return word.utf8.count <= 3 || word.first == "z"
     }
   }
 }

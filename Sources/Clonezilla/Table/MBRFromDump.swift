@@ -52,6 +52,19 @@ struct MBRFromDump {
       throw LayoutError("it has logical partitions and no extended one around them")
     }
     let places = try places(of: logical, in: container, first: saved)
+    if let saved {
+      let bytes = unsafe saved.span.bytes
+      let told: (start: UInt32, count: UInt32) = (
+        bytes.littleEndian(at: Self.table + 8), bytes.littleEndian(at: Self.table + 12)
+      )
+      guard
+        saved[Self.table + 4] == 0
+          || told == (UInt32(clamping: logical[0].start - container.start), UInt32(clamping: logical[0].count))
+      else {
+        throw LayoutError(
+          "it describes partition \(logical[0].number) otherwise than the extended partition's -ebr file does")
+      }
+    }
     var links: [(offset: UInt64, bytes: [UInt8])] = []
     for (index, entry) in logical.enumerated() {
       var link = Self.emptyLink
@@ -64,13 +77,14 @@ struct MBRFromDump {
         let span = SfdiskDump.Entry(start: start, count: next.start + next.count - start, type: "5")
         try Self.put(span, start: start - container.start, in: &link, slot: 1)
       }
+      if index == 0, let saved, Self.sameRanges(saved, link) { link = saved }
       links.append((places[index] * sectorSize, link))
     }
     return links
   }
 
   /// The sector of each logical partition's link: those that the folder tells, else as far before the partition as the
-  /// first one is, else right behind what lies before it.
+  /// one before, else right behind what lies before it.
   private func places(
     of logical: [SfdiskDump.Entry], in container: SfdiskDump.Entry, first saved: [UInt8]?
   ) throws(LayoutError) -> [UInt64] {
@@ -78,7 +92,7 @@ struct MBRFromDump {
     for entry in logical where entry.start <= container.start || entry.start + entry.count > end {
       throw LayoutError("partition \(entry.number) does not lie inside the extended partition \(container.number)")
     }
-    let gap = logical[0].start - container.start
+    var gap = logical[0].start - container.start
     var places = [container.start]
     for (index, entry) in logical.enumerated().dropFirst() {
       let before = logical.filter { $0.start < entry.start }.map { $0.start + $0.count }.max() ?? 0
@@ -92,11 +106,21 @@ struct MBRFromDump {
         (free..<entry.start).contains(told)
       {
         place = told
+        gap = entry.start - told
       }
       guard !places.contains(place) else { throw LayoutError("two links of logical partitions would share a sector") }
       places.append(place)
     }
     return places
+  }
+
+  /// Whether two sectors describe the same partitions, whatever their boot code and their cylinders are.
+  private static func sameRanges(_ a: [UInt8], _ b: [UInt8]) -> Bool {
+    guard a.count == b.count, a.count >= byteCount else { return false }
+    return (0..<4).allSatisfy { slot in
+      let offset = table + 16 * slot
+      return a[offset + 4] == b[offset + 4] && a[(offset + 8)..<(offset + 16)] == b[(offset + 8)..<(offset + 16)]
+    } && a[510..<512] == b[510..<512]
   }
 
   /// Where a link leads to, in sectors from the container's start.
@@ -122,13 +146,21 @@ struct MBRFromDump {
       throw LayoutError("partition \(entry.number) is none that an MBR can hold")
     }
     let offset = table + 16 * slot
-    // Cylinders, heads and sectors as all tools write those that do not fit.
-    let none: [UInt8] = [0xfe, 0xff, 0xff]
+    let place = entry.start
     sector[offset] = entry.isBootable ? 0x80 : 0
-    sector.replaceSubrange((offset + 1)..<(offset + 4), with: none)
+    sector.replaceSubrange((offset + 1)..<(offset + 4), with: cylinder(of: place))
     sector[offset + 4] = type
-    sector.replaceSubrange((offset + 5)..<(offset + 8), with: none)
+    sector.replaceSubrange((offset + 5)..<(offset + 8), with: cylinder(of: place + entry.count - 1))
     sector.put(first, at: offset + 8)
     sector.put(count, at: offset + 12)
+  }
+
+  /// A sector's head, sector and cylinder as tools write them today: of 255 heads and 63 sectors, all ones past the end.
+  private static func cylinder(of sector: UInt64) -> [UInt8] {
+    let cylinder = sector / (255 * 63)
+    guard cylinder < 1024 else { return [0xfe, 0xff, 0xff] }
+    let head = UInt8(truncatingIfNeeded: sector / 63 % 255)
+    let high = UInt8(truncatingIfNeeded: cylinder >> 8) << 6
+    return [head, UInt8(truncatingIfNeeded: sector % 63 + 1) | high, UInt8(truncatingIfNeeded: cylinder)]
   }
 }

@@ -172,6 +172,7 @@ extension SavedDisk {
       throw folder.damaged(
         names.hidden, "its \(describeSize(file.byteCount)) would reach into the first partition, at byte \(end)")
     }
+    try ImageChecksums(of: [names.hidden], in: folder)?.finish()
     disk.put(file, at: 512)
   }
 

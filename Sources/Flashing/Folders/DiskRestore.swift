@@ -28,7 +28,7 @@ struct DiskRestore {
     _ request: FlashRequest, voice: FlashJob.Voice, progress: JobProgress, current: Monitor<String?>
   ) throws {
     do {
-      guard request.target != nil || request.checksOnly,
+      guard request.target != nil || request.checksOnly || !request.partitions.isEmpty,
         case .disk(let folder, let disk)? = try FolderSource.find(request.source)
       else { return nil }
       self.request = request
@@ -49,7 +49,7 @@ struct DiskRestore {
       }
       self.image = image
       parts = try disk.partitions.compactMap { partition in
-        try PartitionRestore(partition, of: disk, on: image.table, in: folder, request)
+        try PartitionRestore(partition, on: image.table, in: folder, request)
       }
     } catch let error as IOError { throw SourceUnreadable(error) }
   }

@@ -6,14 +6,13 @@ import Partitions
 import SystemPackage
 
 extension OpenedSource {
-  /// Opens what `folder` keeps of `partition`: its image, compared with the folder's checksums on the way, or a new
-  /// swap area.
+  /// Opens what `folder` keeps of `partition`, which has `size` bytes in its disk's table: its image, compared with the
+  /// folder's checksums on the way, or a new swap area.
   init(
-    _ partition: SavedPartition, of disk: SavedDisk, in folder: ClonezillaFolder, _ request: SourceRequest,
+    _ partition: SavedPartition, size: UInt64?, in folder: ClonezillaFolder, _ request: SourceRequest,
     progress: JobProgress, say: (String) -> Void
   ) throws {
     let name = "\(folder.name):\(partition.device)"
-    let size = try disk.range(of: partition, in: folder).map { UInt64($0.count) }
     switch partition.content {
     case .image(let saved):
       let checksums = request.options.readsHeaderOnly ? nil : try ImageChecksums(saved, in: folder.files)
@@ -69,7 +68,7 @@ extension OpenedSource {
     var view = image.disk
     for partition in disk.partitions {
       guard let place = partition.number.flatMap({ image.table.partition($0) }),
-        let start = Self.start(of: partition, of: disk, in: folder, request)
+        let start = Self.start(of: partition, size: place.byteCount, in: folder, request)
       else { continue }
       view.put(Array(start.prefix(Int(clamping: place.byteCount))), at: place.start)
     }
@@ -86,24 +85,39 @@ extension OpenedSource {
 
   /// The first MiB, at most, of what was saved of a partition; nil where it cannot be read.
   private static func start(
-    of partition: SavedPartition, of disk: SavedDisk, in folder: ClonezillaFolder, _ request: SourceRequest
+    of partition: SavedPartition, size: UInt64, in folder: ClonezillaFolder, _ request: SourceRequest
   ) -> [UInt8]? {
     var request = request
     request.workers = 1
     guard
-      let source = try? OpenedSource(partition, of: disk, in: folder, request, progress: JobProgress(), say: { _ in })
+      let source = try? OpenedSource(partition, size: size, in: folder, request, progress: JobProgress(), say: { _ in })
     else { return nil }
-    switch source.content {
-    case .stream(let stream): return try? PeekedStream(stream).start
+    return try? source.content.start(1 << 20)
+  }
+}
+
+extension Image.Content {
+  /// The first bytes, `limit` at most; what is not stored of them reads as zeroes.
+  fileprivate func start(_ limit: Int) throws -> [UInt8] {
+    switch self {
     case .disk(let disk):
-      var buffer = Buffer(count: Int(min(1 << 20, disk.byteCount)))
-      guard
-        (try? buffer.fill { span in
-          try disk.read(at: 0, into: &span)
-          return span.byteCount
-        }) != nil
-      else { return nil }
+      var buffer = Buffer(count: Int(min(UInt64(limit), disk.byteCount)))
+      _ = try buffer.fill { span in
+        try disk.read(at: 0, into: &span)
+        return span.byteCount
+      }
       return buffer.prefix(buffer.count).array
+    case .stream(let stream):
+      var buffer = Buffer(zeroes: limit)
+      var end: UInt64 = 0
+      while end < UInt64(limit) {
+        var rest = buffer.mutableSlice(Int(end), limit - Int(end))
+        guard let extent = try stream.next(into: &rest) else { break }
+        // What is left of a buffer behind data, and all of it without, may hold anything.
+        if extent.kind != .data { rest.fillWithZeroes() }
+        end = extent.end
+      }
+      return buffer.prefix(Int(min(end, UInt64(limit)))).array
     }
   }
 }
@@ -121,12 +135,10 @@ extension SavedImage {
 }
 
 extension SavedDisk {
-  /// Where a partition lies on the disk; nil for a disk without a table.
-  func range(of partition: SavedPartition, in folder: ClonezillaFolder) throws -> Range<UInt64>? {
-    guard let number = partition.number, let place = try image(in: folder.files)?.table.partition(number) else {
-      return nil
-    }
-    return place.start..<place.end
+  /// A partition's size in its disk's table, in bytes; nil for a disk without a table.
+  func size(of partition: SavedPartition, in folder: ClonezillaFolder) throws -> UInt64? {
+    guard let number = partition.number else { return nil }
+    return try image(in: folder.files)?.table.partition(number)?.byteCount
   }
 }
 

@@ -12,7 +12,6 @@ import Threads
 struct PartitionRestore: Sendable {
   let partition: SavedPartition
   let place: Partition
-  private let disk: SavedDisk
   private let folder: ClonezillaFolder
   private let source: SourceRequest
 
@@ -30,8 +29,7 @@ struct PartitionRestore: Sendable {
   ///
   /// Throws `ImageError` for one that cannot be restored, or whose image is larger than its place.
   init?(
-    _ partition: SavedPartition, of disk: SavedDisk, on table: PartitionTable, in folder: ClonezillaFolder,
-    _ request: FlashRequest
+    _ partition: SavedPartition, on table: PartitionTable, in folder: ClonezillaFolder, _ request: FlashRequest
   ) throws {
     switch partition.content {
     case .container, .nothing: return nil
@@ -43,13 +41,14 @@ struct PartitionRestore: Sendable {
     }
     self.partition = partition
     self.place = place
-    self.disk = disk
     self.folder = folder
     source = request.source
     var header = source
     header.options.readsHeaderOnly = true
     header.workers = 1
-    let opened = try OpenedSource(partition, of: disk, in: folder, header, progress: JobProgress()) { _ in }
+    let opened = try OpenedSource(
+      partition, size: place.byteCount, in: folder, header, progress: JobProgress()
+    ) { _ in }
     if let size = opened.image.byteCount, size > place.byteCount {
       throw ImageError(
         .damaged, format: "clonezilla", file: opened.name,
@@ -67,7 +66,8 @@ struct PartitionRestore: Sendable {
     source.workers = context.share.workers
     let name = partition.device.name
     let say: @Sendable (String) -> Void = { context.voice.say("\(name): \($0)") }
-    let image = try OpenedSource(partition, of: disk, in: folder, source, progress: context.progress, say: say)
+    let image = try OpenedSource(
+      partition, size: place.byteCount, in: folder, source, progress: context.progress, say: say)
     for warning in image.image.warnings { say(warning) }
     if let log = image.image.damage { context.damage.update { $0.append((image.name, log)) } }
     let writer = TargetWriter(
