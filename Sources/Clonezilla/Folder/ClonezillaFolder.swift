@@ -25,6 +25,10 @@ package struct ClonezillaFolder: Sendable {
     let files = try FolderFiles(
       path, allowsOutside: options.allowsBackingOutside, comparesChecksums: !options.ignoresChecksums)
     self.files = files
+    guard !files.has("ecryptfs.info") else {
+      throw files.unsupported(
+        "the folder is encrypted with eCryptfs; mount it decrypted, as ocs-sr does, and name that")
+    }
     let lists = try FolderLists(files)
     disks = try lists.disks.map { try SavedDisk($0, lists, files) }
     guard !disks.isEmpty else {
@@ -69,6 +73,8 @@ struct FolderLists {
     parts = try Self.names("parts", in: folder)
     if disks.isEmpty { disks = try Self.disksOfTables(folder) }
     for line in try Self.lines("dev-fs.list", in: folder) {
+      // Volumes of LVM and of LUKS are named here too; they are no partitions.
+      if DeviceName(line[0]) == nil, line[0].hasPrefix("/dev/"), !line[0].contains("..") { continue }
       let device = try Self.device(line[0], "dev-fs.list", folder)
       guard line.count > 1 else { continue }
       filesystems[device] = (String(line[1]), line.count > 2 ? String(line[2]) : nil)
@@ -122,9 +128,12 @@ extension SavedDisk {
   init(_ device: DeviceName, _ lists: FolderLists, _ folder: FolderFiles) throws {
     self.device = device
     let table = device.fileName + "-pt.sf"
-    do { dump = try folder.text(table).map { try SfdiskDump(parsing: $0) } } catch let error as LayoutError {
-      throw folder.damaged(table, error.detail)
-    }
+    do {
+      let parsed = try folder.text(table).map { try SfdiskDump(parsing: $0) }
+      // An sfdisk of before 2014 saw of a GPT what protects it alone.
+      let isProtective = parsed.map { dump in dump.label == nil && dump.entries.contains { $0.type == "ee" } } ?? false
+      dump = isProtective ? nil : parsed
+    } catch let error as LayoutError { throw folder.damaged(table, error.detail) }
     geometry = try DiskGeometry(device, dump: dump, in: folder)
     var numbers = Set(dump?.entries.map(\.number) ?? [])
     let saved = lists.parts + lists.filesystems.keys.sorted { $0.name < $1.name }

@@ -134,6 +134,8 @@ package struct SavedImage: Sendable {
       base = name
       isSplit = !words.isEmpty
       guard words.count < 2, words.first.map(Self.isPiece) ?? true else { return nil }
+      // Behind what should be a compression only the shortest suffixes are sure to be one.
+      if first.hasSuffix("-ptcl-img"), compression == nil, let word = words.first, word.utf8.count != 2 { return nil }
     }
 
     /// Whether a word is the suffix of one of split's pieces: two letters, three, or more behind a `z`.

@@ -40,8 +40,8 @@ package struct FolderListing: Sendable {
       do { table = try disk.image(in: folder.files)?.table } catch { notes.append("\(error)") }
       let lines = disk.partitions.map { PartitionLine($0, on: table, options) }
       notes += lines.compactMap { line in line.problem.map { "\(line.partition.device): \($0)" } }
-      disks.append((Self.heading(disk), lines.map(\.cells)))
-      records.append(.record(Self.record(of: disk, lines)))
+      disks.append((Self.heading(disk, table), lines.map(\.cells)))
+      records.append(.record(Self.record(of: disk, table, lines)))
     }
     record = [
       "folder": .text(folder.name), "checksums": .list(folder.files.checksums.lists.map { .text($0) }),
@@ -51,27 +51,23 @@ package struct FolderListing: Sendable {
     self.notes = notes
   }
 
-  private static func heading(_ disk: SavedDisk) -> String {
-    var words = [disk.table.map { $0 == "gpt" ? "GPT" : "MBR" } ?? "no partition table"]
-    if let identifier = disk.dump?.identifier { words[0] += " \(identifier.printable)" }
+  private static func heading(_ disk: SavedDisk, _ table: PartitionTable?) -> String {
+    var words = [table.map { "\($0.format) \($0.identifier)" } ?? "no partition table that can be read"]
     words.append("sectors of \(disk.geometry.sectorSize) bytes")
-    if let size = disk.geometry.byteCount { words.append("disk of \(describeSize(size))") }
+    if let size = table?.diskByteCount ?? disk.geometry.byteCount { words.append("disk of \(describeSize(size))") }
     return "\(disk.device): " + words.joined(separator: ", ")
   }
 
-  private static func record(of disk: SavedDisk, _ lines: [PartitionLine]) -> Record {
-    var record: Record = ["disk": .text(disk.device.name), "table": disk.table.map { .text($0) } ?? .none]
-    record.add("identifier", disk.dump?.identifier.map { .text($0) })
+  private static func record(of disk: SavedDisk, _ table: PartitionTable?, _ lines: [PartitionLine]) -> Record {
+    var record: Record = [
+      "disk": .text(disk.device.name), "table": table.map { .text($0.scheme == .gpt ? "gpt" : "dos") } ?? .none,
+    ]
+    record.add("identifier", table.map { .text($0.identifier) })
     record.add("sector-size", .count(UInt64(disk.geometry.sectorSize)))
-    record.add("size", disk.geometry.byteCount.map { .size($0) })
+    record.add("size", (table?.diskByteCount ?? disk.geometry.byteCount).map { .size($0) })
     record.add("partitions", .list(lines.map { .record($0.record) }))
     return record
   }
-}
-
-extension SavedDisk {
-  /// `gpt` or `dos`; nil where there is no table.
-  fileprivate var table: String? { dump.map { $0.label ?? "dos" } }
 }
 
 /// One partition of the listing.
