@@ -57,7 +57,7 @@ package struct OpenedSource {
     var options = DecodingOptions(workers: request.workers ?? 2)
     options.tap = file.tap
     let joined = try InputFile.open(FilePath(file.name), decompressing: file.decompresses, options: options)
-    let input = try Self.withoutVolumesJoined(joined, forced: file.format, options)
+    let input = try Self.withoutVolumesJoined(joined, file, options)
     name = input.name
     codec = input.codec?.name
     storedSize = input.storedSize
@@ -87,14 +87,14 @@ package struct OpenedSource {
 
   /// The first file alone where what looked like pieces are volumes, which the format puts together by itself.
   private static func withoutVolumesJoined(
-    _ joined: InputFile, forced: ImageFormat?, _ options: DecodingOptions
+    _ joined: InputFile, _ file: FileToOpen, _ options: DecodingOptions
   ) throws -> InputFile {
     guard joined.parts.count > 1 else { return joined }
-    let format = forced ?? ImageFormat.detect(unsafe joined.head.span.bytes)
+    let format = file.format ?? ImageFormat.detect(unsafe joined.head.span.bytes)
     guard format.hasVolumes else { return joined }
     let second = try InputFile.open(joined.parts[1].path, joining: false, options: options)
     guard format.probe(unsafe second.head.span.bytes) else { return joined }
-    return try InputFile.open(joined.parts[0].path, decompressing: forced == nil, joining: false, options: options)
+    return try InputFile.open(joined.parts[0].path, decompressing: file.decompresses, joining: false, options: options)
   }
 
   /// The image's bytes in a shape that `format` can read.

@@ -212,4 +212,111 @@ import Testing
     #expect(ran.error.contains("nothing was written") || ran.error.contains("not changed"), "\(ran.text)")
     #expect(try digest(loop.node) == before)
   }
+
+  /// What older versions of ocs-sr called their images, of one partition of a disk that an old sfdisk described.
+  @Test(arguments: [
+    ("ntfsclone/v10.1", "cat > sda1.ntfs-img"), ("ntfsclone/v10.1", "gzip | split -b 9000 - sda1.ntfs-img."),
+    ("partclone/v1-big-endian", "gzip > sda1.ext3-img"),
+    ("partclone/crc32", "zstd -q | split -b 2000 - sda1.ext4-img."),
+    ("partclone/crc32", "xz | split -a 3 -b 2000 - sda1.ext4-ptcl-img.xz."), ("partimage/ext2", "gzip > sda1.000"),
+    ("partimage/ext2", "gzip | split -b 9000 - sda1."), ("partimage/volumes", "gzip > sda1.000"),
+  ])
+  func olderForms(_ image: String, _ way: String) throws {
+    let images = #filePath.split(separator: "/").dropLast(3).map { "/" + $0 }.joined() + "/TestImages"
+    try scratch.shell(
+      """
+      mkdir old; cd old
+      zstd -dqc '\(images)/\(image).img.zst' | \(way)
+      for volume in '\(images)/\(image)'.img.zst.[0-9]*; do
+        [ ! -e "$volume" ] || zstd -dqc "$volume" | gzip > sda1.${volume##*.}
+      done
+      size=$(python3 -c 'import json; print(json.load(open("\(images)/\(image).json"))["size"])')
+      echo sda > disk; echo sda1 > parts
+      printf '# partition table of /dev/sda\\nunit: sectors\\n\\n/dev/sda1 : start=       63, size=%9d, Id=83, bootable\\n' \
+        $((size / 512)) > sda-pt.sf
+      md5sum * > ../sums; mv ../sums MD5SUMS
+      """)
+    for (words, offset) in [("old:sda1 part", 0), ("old disk.out", 63)] {
+      try restore("\(words) --no-boot-sector-fix")
+      try scratch.shell(
+        """
+        python3 -c '
+        import json, zlib
+        facts = json.load(open("\(images)/\(image).json"))
+        data = open("\(words.split(separator: " ")[1])", "rb").read()[\(offset * 512):]
+        assert len(data) == facts["size"], len(data)
+        assert zlib.crc32(data) == facts.get("unfixed-crc32", facts["crc32"])'
+        """)
+    }
+    let listed = try restore("--list old --json")
+    #expect(!listed.output.contains("problem"), "\(listed.text)")
+    // A byte that no decoder misses.
+    try scratch.shell("f=$(ls old/sda1.* | tail -n 1); truncate -s -1 $f")
+    try restore("old:sda1 part", expecting: 65)
+  }
+
+  @Test(arguments: [
+    "cat > sda1.dd-img", "gzip > sda1.dd-img", "zstd -q | split -b 9000 - sda1.dd-img.",
+    "cat > sda1.dd-ptcl-img.uncomp",
+  ])
+  func imagesOfAllBytes(_ way: String) throws {
+    // It starts as a qcow2 image does, and is none.
+    try scratch.shell(
+      """
+      (printf 'QFI\\xfb'; head -c 1048572 /dev/urandom) > bytes; mkdir old; cd old; cat ../bytes | \(way)
+      echo sda1 > parts; echo '/dev/sda1 : start= 2048, size= 2048, Id=83' > sda-pt.sf
+      """)
+    try restore("old:1 part; cmp part bytes")
+    try restore("old disk.out; cmp <(tail -c 1M disk.out) bytes")
+    // A partition that is not all there, or more than all.
+    for size in ["1024", "4096"] {
+      try scratch.shell("sed -i 's/size= *[0-9]*/size= \(size)/' old/sda-pt.sf")
+      try restore("old disk.out", expecting: 65)
+    }
+  }
+
+  @Test func severalDisks() throws {
+    let name = try scratch.shell("cat mbr/disk").output.split(separator: "\n")[0]
+    try scratch.shell(
+      """
+      rm -f */*SUMS; cp -r gpt both; cd mbr
+      for f in \(name)* swappt*; do cp $f ../both/$(echo $f | sed 's/\(name)p/sdb/; s/\(name)/sdb/'); done
+      echo "\(name) sdb" > ../both/disk; (cat ../gpt/parts; sed 's/\(name)p/sdb/g' parts) > ../both/parts
+      """)
+    let ran = try restore("both out", expecting: 64)
+    #expect(ran.error.contains("2 disks") && ran.error.contains("sdb"), "\(ran.text)")
+    try restore("both:sdb out --no-boot-sector-fix")
+    try compare("out", "mbr", zeroed: true, sameSize: true)
+    try restore("both:/dev/\(name) out --no-boot-sector-fix")
+    try compare("out", "gpt", zeroed: true, sameSize: true)
+    try restore("both:sdb5 part; e2fsck -fn part")
+    #expect(try restore("--list both").output.contains("sdb7"))
+    try qflash("-src both:sdb -list-parts", in: scratch.path, expecting: 0)
+  }
+
+  @Test func aDiskWithoutTable() throws {
+    try scratch.shell(
+      """
+      mkdir bare; cp $(ls gpt/*p2.*) bare/sda.ext4-ptcl-img.zst; echo sda | tee bare/disk > bare/parts
+      """)
+    try restore("bare out; e2fsck -fn out")
+    #expect(try restore("--list bare").output.contains("ext4"))
+  }
+
+  @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices")) func nothingOfAnOldTableStays() throws {
+    let loop = try LoopDevice(size: 40 << 20)
+    defer { withExtendedLifetime(loop) {} }
+    try restore("gpt \(loop.node) --yes")
+    let dry = try restore("mbr \(loop.node) --yes --dry-run")
+    #expect(dry.output.contains("nothing was written"), "\(dry.text)")
+    try compare(loop.node, "gpt", zeroed: false, sameSize: false)
+    try restore("mbr \(loop.node) --yes")
+    try compare(loop.node, "mbr", zeroed: false, sameSize: false)
+    try scratch.shell("blockdev --flushbufs \(loop.node); test \"$(wipefs -n -i \(loop.node) | grep -c gpt)\" = 0")
+    try scratch.shell("partx -a \(loop.node)")
+    defer { _ = try? scratch.shell("partx -d \(loop.node)") }
+    let part = try restore("mbr \(loop.node)p1 --yes", expecting: 73)
+    #expect(part.error.contains("is a partition"), "\(part.text)")
+    try restore("mbr:5 \(loop.node)p5 --yes; e2fsck -fn \(loop.node)p5")
+  }
 }

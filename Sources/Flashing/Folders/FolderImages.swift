@@ -135,9 +135,11 @@ extension SavedImage {
 }
 
 extension SavedDisk {
-  /// A partition's size in its disk's table, in bytes; nil for a disk without a table.
+  /// A partition's size in its disk's table, in bytes; nil for a disk without a table, and for an image that says its
+  /// size by itself, for which the table need not be sound.
   func size(of partition: SavedPartition, in folder: ClonezillaFolder) throws -> UInt64? {
     guard let number = partition.number else { return nil }
+    if let image = partition.image, image.tool != .dd { return nil }
     return try image(in: folder.files)?.table.partition(number)?.byteCount
   }
 }
