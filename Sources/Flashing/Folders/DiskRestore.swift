@@ -117,8 +117,9 @@ struct DiskRestore {
       fitted.reserve(parts.map { $0.place.start..<$0.place.end })
       return fitted
     } catch {
+      let known = "(the disk in the folder has \(describeSize(image.disk.byteCount)))"
       throw TargetRefusal(
-        "\(plan.name) is too small: \(error) (the disk in the folder has \(describeSize(image.disk.byteCount)))")
+        "\(plan.name) \(size < image.disk.byteCount ? "is too small" : "cannot take the disk"): \(error) \(known)")
     }
   }
 
