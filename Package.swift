@@ -41,6 +41,7 @@ let package = Package(
     library("CDeflate", pkgConfig: "libdeflate", debian: "libdeflate-dev"),
     library("CISAL", pkgConfig: "libisal", debian: "libisal-dev"),
     library("CXXHash", pkgConfig: "libxxhash", debian: "libxxhash-dev"),
+    library("CCrypto", pkgConfig: "libcrypto", debian: "libssl-dev"),
     .target(name: "CLinux"),
 
     .target(name: "Threads", dependencies: ["CLinux", deques], swiftSettings: strict),
@@ -59,10 +60,16 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Partitions", dependencies: ["BlockIO", "Bytes"], swiftSettings: strict),
     .target(name: "Filesystems", dependencies: ["BlockIO", "Bytes", "Threads"], swiftSettings: strict),
+    .target(
+      name: "Clonezilla",
+      dependencies: ["Images", "Partitions", "BlockIO", "Bytes", "Threads", "CCrypto", system],
+      swiftSettings: strict),
     .target(name: "Flow", dependencies: ["BlockIO", "Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Flashing",
-      dependencies: ["Images", "Codecs", "Partitions", "Flow", "BlockIO", "Bytes", "Threads", "CLinux", system],
+      dependencies: [
+        "Clonezilla", "Images", "Codecs", "Partitions", "Flow", "BlockIO", "Bytes", "Threads", "CLinux", system,
+      ],
       swiftSettings: strict),
     .target(name: "Terminal", dependencies: ["Bytes", "CLinux", "Threads"], swiftSettings: strict),
     .target(
@@ -84,6 +91,10 @@ let package = Package(
     .testTarget(name: "BlockIOTests", dependencies: ["BlockIO", "Threads", "Support", system], swiftSettings: relaxed),
     .testTarget(
       name: "BackupTests", dependencies: ["Images", "BlockIO", "Bytes", "Support", system], swiftSettings: relaxed),
+    .testTarget(
+      name: "ClonezillaTests",
+      dependencies: ["Clonezilla", "Images", "Partitions", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
       name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],

@@ -41,6 +41,8 @@ package struct DecodingOptions: Sendable {
   package var refill = 256 << 10
   /// Raised when the decoded stream goes away, for an input that may wait.
   package var stop: StopFlag?
+  /// Sees the stored bytes of a file as they are read; the file is read front to back then, compressed or not.
+  package var tap: (any ByteTap)?
 
   /// Whether an input is looked at for compression at all.
   var decompresses = true

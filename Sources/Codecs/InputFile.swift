@@ -95,12 +95,13 @@ package struct InputFile {
       storedSize = disk.byteCount
       let start = try HeadedStream(SourceByteStream(disk), headSize: Self.headSize)
       codec = options.decompresses ? start.withHead { Codec.detect($0) } : nil
+      var input: any ByteStream = CountingStream(SourceByteStream(disk), consumed)
+      if let tap = options.tap { input = TappedStream(input, tap) }
       guard let codec else {
-        content = stored
+        content = options.tap == nil ? stored : .stream(input)
         head = start.head
         return
       }
-      let input = CountingStream(SourceByteStream(disk), consumed)
       let decoded = try HeadedStream(
         codec.open(input, name: name, options: options), headSize: Self.headSize)
       content = .stream(decoded)

@@ -79,6 +79,20 @@ package func showInfo(_ request: SourceRequest, _ output: OutputOptions, tool: S
   if output.json { print(info.record.json) } else { for line in FactTable(info.record).lines { print(line) } }
 }
 
+/// Prints what the Clonezilla folder of `request` holds.
+package func showFolder(_ request: SourceRequest, _ output: OutputOptions, tool: String) throws {
+  let watch = InterruptWatch { "nothing was changed" }
+  defer { watch.stop() }
+  let listing = try FolderListing(request)
+  for note in listing.notes { printError("\(tool): \(note)") }
+  if output.json { return print(listing.record.json) }
+  for disk in listing.disks {
+    print(disk.heading)
+    let table = ColumnTable(header: FolderListing.columns, rows: disk.rows, rightAligned: [1, 2, 4, 7, 8])
+    for line in table.lines { print(line) }
+  }
+}
+
 /// Ends the program with the sentence and the status that belong to `error`; a parser's own errors go to `command`.
 package func leave<Command: ParsableArguments>(_ error: any Error, tool: String, command: Command.Type) -> Never {
   if let code = error as? ExitCode { Command.exit(withError: code) }

@@ -46,7 +46,7 @@ package final class FlashJob: Sendable {
     switch progress.phase {
     case .preparing, .unpacking: return "\(name) was not changed"
     case .writing, .flushing:
-      return "\(name) is incomplete: \(describeSize(progress.counters.copied)) of it were dealt with; do not use it"
+      return "\(name) is incomplete: \(describeSize(progress.copied)) of it were dealt with; do not use it"
     case .verifying: return "\(name) is written but was not wholly verified; do not use it"
     case .finishing: return "\(name) is written, but perhaps not its partition table; do not use it"
     case .done: return "\(name) is written"
@@ -56,6 +56,9 @@ package final class FlashJob: Sendable {
   /// Runs the job and returns a report for each target; throws `RequestError`, `TargetRefusal`, `SourceUnreadable`,
   /// `ImageError`, `IOError`, `VerificationFailure` or `Interrupted`.
   package func run() throws -> [FlashReport] {
+    if let restore = try DiskRestore(request, voice: voice, progress: progress, current: current) {
+      return try restore.run()
+    }
     var source = try OpenedSource(request.source, progress: progress, say: voice.say)
     for note in source.notes + source.image.warnings { voice.say(note) }
     if request.listsPartitions || !request.partitions.isEmpty {

@@ -30,6 +30,9 @@ package final class JobProgress: Sendable {
   private let phaseNumber = Atomic<Int>(0)
   private let totalBytes = Atomic<UInt64>(0)
 
+  /// The progress of parts that are done side by side, of which this is the sum.
+  private let parts = Monitor<[JobProgress]>([])
+
   /// The compressed input, whose consumption tells how far a stream of unknown length is.
   private let input = Monitor<(consumed: ByteCounter, size: UInt64)?>(nil)
 
@@ -59,11 +62,24 @@ package final class JobProgress: Sendable {
   /// Bytes of the present phase that are done.
   package var done: UInt64 {
     switch phase {
-    case .verifying: counters.verified.load(ordering: .relaxed)
+    case .verifying: everyCounters.reduce(0) { $0 + $1.verified.load(ordering: .relaxed) }
     case .unpacking: unpacking.copied
     case .preparing: 0
-    default: counters.copied
+    default: copied
     }
+  }
+
+  /// Bytes of the target that copying is done with.
+  var copied: UInt64 { everyCounters.reduce(0) { $0 + $1.copied } }
+
+  /// The counters of this job and of its parts.
+  private var everyCounters: [Progress] { [counters] + parts.update { $0.map(\.counters) } }
+
+  /// Adds a part, whose counters count here too and whose phases are its own.
+  func addPart() -> JobProgress {
+    let part = JobProgress()
+    parts.update { $0.append(part) }
+    return part
   }
 
   func enter(_ phase: Phase, total: UInt64) {
@@ -75,6 +91,10 @@ package final class JobProgress: Sendable {
 extension JobProgress {
   /// Bytes written and zeroed so far.
   package var counts: (written: UInt64, zeroed: UInt64) {
-    (counters.written.load(ordering: .relaxed), counters.zeroed.load(ordering: .relaxed))
+    let all = everyCounters
+    return (
+      all.reduce(0) { $0 + $1.written.load(ordering: .relaxed) },
+      all.reduce(0) { $0 + $1.zeroed.load(ordering: .relaxed) }
+    )
   }
 }

@@ -1,5 +1,6 @@
 import BlockIO
 import Bytes
+import Clonezilla
 import Codecs
 import Glibc
 package import Images
@@ -20,43 +21,80 @@ package struct OpenedSource {
   /// Every file that the image is read from, so that none becomes its own target.
   package let files: [ImageFile]
 
-  /// Opens the image that `request` names; `say` hears of an image that has to be unpacked first.
+  /// Opens the image that `request` names, which may be a Clonezilla folder or a partition in one; `say` hears of an
+  /// image that has to be unpacked first.
   package init(_ request: SourceRequest, progress: JobProgress, say: (String) -> Void) throws {
-    let forced = try request.format.map(Self.format(named:))
-    guard request.name != "-" || isatty(STDIN_FILENO) == 0 else {
+    do {
+      switch try FolderSource.find(request) {
+      case nil:
+        let file = FileToOpen(
+          name: request.name, format: try request.format.map(Self.format(named:)),
+          decompresses: request.format == nil)
+        try self.init(file, request, progress: progress, say: say)
+      case .partition(let folder, let disk, let partition)?:
+        let size = try disk.size(of: partition, in: folder)
+        try self.init(partition, size: size, in: folder, request, progress: progress, say: say)
+      case .disk(let folder, let disk)?: try self.init(disk, in: folder, request)
+      }
+    } catch let error as IOError { throw SourceUnreadable(error) }
+  }
+
+  /// A file and what is known of it before it is opened.
+  struct FileToOpen {
+    let name: String
+    /// The format; nil: by contents.
+    let format: ImageFormat?
+    let decompresses: Bool
+    /// Sees the file's bytes as they are read.
+    var tap: (any ByteTap)?
+  }
+
+  /// Opens `file`.
+  init(_ file: FileToOpen, _ request: SourceRequest, progress: JobProgress, say: (String) -> Void) throws {
+    guard file.name != "-" || isatty(STDIN_FILENO) == 0 else {
       throw RequestError("standard input is a terminal: pipe the image into it")
     }
-    do {
-      let options = DecodingOptions(workers: request.workers ?? 2)
-      let joined = try InputFile.open(FilePath(request.name), decompressing: forced == nil, options: options)
-      let input = try Self.withoutVolumesJoined(joined, forced: forced, options)
-      name = input.name
-      codec = input.codec?.name
-      storedSize = input.storedSize
-      guard !input.head.isEmpty else {
-        throw ImageError(.damaged, format: input.codec?.name ?? "raw", file: input.name, "the image is empty")
-      }
-      let format = forced ?? ImageFormat.detect(unsafe input.head.span.bytes)
-      let bytes = try Self.bytes(of: input, for: format, progress: progress, say: say)
-      progress.watch(input)
-      image = try format.open(ImageInput(bytes: bytes, path: input.path, options: request.options))
-      content = image.content
-      files = Self.files(of: joined) + image.files
-      let pieces = input.parts.count
-      notes = pieces > 1 ? ["\(input.name): \(pieces) pieces, \(describeSize(input.storedSize ?? 0)) in all"] : []
-    } catch let error as IOError { throw SourceUnreadable(error) }
+    var options = DecodingOptions(workers: request.workers ?? 2)
+    options.tap = file.tap
+    let joined = try InputFile.open(FilePath(file.name), decompressing: file.decompresses, options: options)
+    let input = try Self.withoutVolumesJoined(joined, file, options)
+    name = input.name
+    codec = input.codec?.name
+    storedSize = input.storedSize
+    guard !input.head.isEmpty else {
+      throw ImageError(.damaged, format: input.codec?.name ?? "raw", file: input.name, "the image is empty")
+    }
+    let format = file.format ?? ImageFormat.detect(unsafe input.head.span.bytes)
+    let bytes = try Self.bytes(of: input, for: format, progress: progress, say: say)
+    progress.watch(input)
+    image = try format.open(ImageInput(bytes: bytes, path: input.path, options: request.options))
+    content = image.content
+    files = Self.files(of: joined) + image.files
+    let pieces = input.parts.count
+    notes = pieces > 1 ? ["\(input.name): \(pieces) pieces, \(describeSize(input.storedSize ?? 0)) in all"] : []
+  }
+
+  /// Something that was put together rather than opened.
+  init(name: String, image: Image, content: Image.Content, like source: OpenedSource? = nil, files: [ImageFile] = []) {
+    self.name = name
+    self.image = image
+    self.content = content
+    codec = source?.codec
+    storedSize = source?.storedSize
+    notes = source?.notes ?? []
+    self.files = source?.files ?? files
   }
 
   /// The first file alone where what looked like pieces are volumes, which the format puts together by itself.
   private static func withoutVolumesJoined(
-    _ joined: InputFile, forced: ImageFormat?, _ options: DecodingOptions
+    _ joined: InputFile, _ file: FileToOpen, _ options: DecodingOptions
   ) throws -> InputFile {
     guard joined.parts.count > 1 else { return joined }
-    let format = forced ?? ImageFormat.detect(unsafe joined.head.span.bytes)
+    let format = file.format ?? ImageFormat.detect(unsafe joined.head.span.bytes)
     guard format.hasVolumes else { return joined }
     let second = try InputFile.open(joined.parts[1].path, joining: false, options: options)
     guard format.probe(unsafe second.head.span.bytes) else { return joined }
-    return try InputFile.open(joined.parts[0].path, decompressing: forced == nil, joining: false, options: options)
+    return try InputFile.open(joined.parts[0].path, decompressing: file.decompresses, joining: false, options: options)
   }
 
   /// The image's bytes in a shape that `format` can read.
@@ -91,7 +129,7 @@ package struct OpenedSource {
     return BlockDevice(major: major, minor: minor)?.sectorSize
   }
 
-  private static func format(named name: String) throws -> ImageFormat {
+  static func format(named name: String) throws -> ImageFormat {
     guard let format = ImageFormat.named(name) else {
       let known = ImageFormat.all.map(\.name).joined(separator: ", ")
       throw RequestError("there is no format '\(name)'; there are \(known)")

@@ -13,6 +13,8 @@ struct OpenedTarget {
   let device: DeviceTarget?
   /// The target if it is a regular file.
   let file: FileTarget?
+  /// Whether it is a part of a larger target, whose size is somebody else's business.
+  private(set) var isWindow = false
 
   /// Opens what `plan` describes for a disk of `byteCount` bytes (nil: not known yet).
   ///
@@ -51,6 +53,16 @@ struct OpenedTarget {
     target = NullTarget()
     (device, file) = (nil, nil)
   }
+
+  /// A part of an opened target, written through `window`.
+  init(_ window: any BlockTarget, of whole: OpenedTarget) {
+    target = window
+    (device, file) = (whole.device, whole.file)
+    isWindow = true
+  }
+
+  /// Sets a regular file's size to that of the disk that was written.
+  func finish(byteCount: UInt64) throws { if !isWindow { try file?.finish(byteCount: byteCount) } }
 
   /// Drops what a regular file held; nothing is changed before this.
   func empty() throws { try file?.empty() }

@@ -15,9 +15,11 @@ struct TargetWriter {
   var decodingUnit = 1
   /// Where damage that was passed over is noted.
   var damage: DamageLog?
+  /// Raised by somebody else who wants the work to end.
+  var stop: StopFlag?
 
   /// One worker for each core, and one more to have a write under way while they decode; 8 at most.
-  private static var defaultWorkers: Int {
+  static var defaultWorkers: Int {
     min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1) + 1, 8)
   }
 
@@ -46,10 +48,11 @@ struct TargetWriter {
     progress.enter(.writing, total: 0)
     try opened.empty()
     try keeper?.clear()
-    var report = report
     let target = try window(on: keeper?.target ?? opened.target)
-    let map = try copy(content, to: opened, through: target, report: &report)
-    try wipeSignatures(on: target, opened: opened, map: map)
+    var written = try copy(content, to: opened, through: target, report: report)
+    try verify(&written)
+    try wipeSignatures(of: written)
+    let report = written.report
     progress.enter(.finishing, total: report.byteCount)
     if let keeper {
       try keeper.finish(imageByteCount: report.byteCount)
@@ -74,13 +77,14 @@ struct TargetWriter {
   }
 
   /// Wipes what would make the restored partition look like another.
-  private func wipeSignatures(on target: any BlockTarget, opened: OpenedTarget, map: any ExtentMap) throws {
-    guard request.wipesSignatures, request.policy.unused == .keep, opened.canReadBack, !target.isKnownZero else {
+  func wipeSignatures(of written: Written) throws {
+    let target = written.target
+    guard request.wipesSignatures, request.policy.unused == .keep, written.canReadBack, !target.isKnownZero else {
       return
     }
     // Inside a larger target, what follows the image is somebody else's.
-    let byteCount = request.offset > 0 ? map.byteCount : target.byteCount
-    let stale = try StaleSignatures(on: target, byteCount: byteCount, map: map)
+    let byteCount = request.offset > 0 ? written.map.byteCount : target.byteCount
+    let stale = try StaleSignatures(on: target, byteCount: byteCount, map: written.map)
     guard !stale.marks.isEmpty else { return }
     try stale.wipe(on: target)
     try target.flush()
@@ -89,15 +93,32 @@ struct TargetWriter {
     }
   }
 
-  /// Copies, flushes, verifies.
-  private func copy(
-    _ content: Image.Content, to opened: OpenedTarget, through target: any BlockTarget, report: inout FlashReport
-  ) throws -> any ExtentMap {
-    let verifies = (request.verifies ?? (opened.device != nil)) && opened.canReadBack
+  /// What was copied and is to be verified.
+  struct Written: Sendable {
+    let target: any BlockTarget
+    let canReadBack: Bool
+    let map: any ExtentMap
+    fileprivate let digests: Digests?
+    /// The source, where it can be read again.
+    fileprivate let disk: (any BlockSource)?
+    var report: FlashReport
+  }
+
+  /// How copying and verifying run.
+  private var options: CopyOptions {
     var options = CopyOptions(workers: request.workers ?? Self.defaultWorkers, policy: request.policy)
     // Clusters larger than a chunk would be decoded once for each chunk.
     options.chunkSize = max(options.chunkSize, decodingUnit)
-    options.isInterrupted = { clinux_interrupt_count() > 0 }
+    options.isInterrupted = { [stop] in clinux_interrupt_count() > 0 || stop?.isRaised ?? false }
+    return options
+  }
+
+  /// Copies and flushes.
+  func copy(
+    _ content: Image.Content, to opened: OpenedTarget, through target: any BlockTarget, report: FlashReport
+  ) throws -> Written {
+    var report = report
+    let verifies = (request.verifies ?? (opened.device != nil)) && opened.canReadBack
     let counters = progress.counters
     let known: UInt64? =
       switch content {
@@ -117,7 +138,7 @@ struct TargetWriter {
       (map, disk) = (source, source)
     case .stream(let stream):
       let size = try Flow.copy(stream, to: target, options: options, digests: digests, progress: counters)
-      if request.offset == 0 { try opened.file?.finish(byteCount: size) }
+      if request.offset == 0 { try opened.finish(byteCount: size) }
       map = stream.map ?? WholeMap(byteCount: size)
     }
     progress.enter(.flushing, total: map.byteCount)
@@ -125,14 +146,24 @@ struct TargetWriter {
     report.byteCount = map.byteCount
     report.writeSeconds = start.duration(to: .now).seconds
     report.add(Figures(counters), since: before)
-    guard let digests else { return map }
-    let verifyStart = ContinuousClock.now
-    progress.enter(.verifying, total: report.written + report.zeroed)
-    report.bad = try verify(target, against: digests, map: map, source: disk, options: options, progress: counters)
-    report.verified = counters.verified.load(ordering: .relaxed) - before.verified
-    report.verifySeconds = verifyStart.duration(to: .now).seconds
-    guard report.bad.isEmpty else { throw VerificationFailure(target: report.target, bad: report.bad) }
-    return map
+    return Written(
+      target: target, canReadBack: opened.canReadBack, map: map, digests: digests, disk: disk, report: report)
+  }
+
+  /// Reads back what was written, where that is wanted; throws `VerificationFailure`.
+  func verify(_ written: inout Written) throws {
+    guard let digests = written.digests else { return }
+    let start = ContinuousClock.now
+    let counters = progress.counters
+    let before = Figures(counters)
+    progress.enter(.verifying, total: written.report.written + written.report.zeroed)
+    written.report.bad = try Flow.verify(
+      written.target, against: digests, map: written.map, source: written.disk, options: options, progress: counters)
+    written.report.verified = counters.verified.load(ordering: .relaxed) - before.verified
+    written.report.verifySeconds = start.duration(to: .now).seconds
+    guard written.report.bad.isEmpty else {
+      throw VerificationFailure(target: written.report.target, bad: written.report.bad)
+    }
   }
 }
 

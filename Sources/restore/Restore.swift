@@ -10,9 +10,12 @@ import Terminal
 struct Restore: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "restore",
-    abstract: "Brings a backup of a partition back, whatever tool took it.",
+    abstract: "Brings a backup of a partition or a disk back, whatever tool took it.",
     usage: """
       restore <image> <target>     write the backup to a partition, a disk, a file or - (standard output)
+      restore <folder> <disk>      write a disk out of a Clonezilla folder
+      restore <folder>:sda2 <target>   write one partition out of it
+      restore --list <folder>      show its disks and partitions
       restore --info <image>       show what the backup is
       restore --check <image>      read all of it and check it, write nothing
       """,
@@ -23,10 +26,16 @@ struct Restore: ParsableCommand {
     case keep, zero, discard
   }
 
-  @Argument(help: "The backup: a file, any piece of a split set, or - for standard input.")
+  @Argument(
+    help: """
+      The backup: a file, any piece of a split set, - for standard input, a Clonezilla folder, or a partition or disk \
+      in one (folder:sda2).
+      """)
   var image: String
   @Argument(help: "A block device, a file, or - for standard output.")
   var target: String?
+  @Flag(name: .either("list"), help: "Show the disks and partitions of a Clonezilla folder.")
+  var list = false
   @Flag(name: .either("info"), help: "Show what the backup is, without reading its data.")
   var info = false
   @Flag(
@@ -62,11 +71,12 @@ struct Restore: ParsableCommand {
   }
 
   func validate() throws {
-    guard info || check || target != nil else {
-      throw ValidationError("no target: name a block device, a file or -, or use --info or --check")
+    let looks = [list, info, check].filter(\.self).count
+    guard looks > 0 || target != nil else {
+      throw ValidationError("no target: name a block device, a file or -, or use --list, --info or --check")
     }
-    guard !(info || check) || target == nil else { throw ValidationError("--info and --check take no target") }
-    guard !(info && check) else { throw ValidationError("--info and --check do not go together") }
+    guard looks == 0 || target == nil else { throw ValidationError("--list, --info and --check take no target") }
+    guard looks < 2 else { throw ValidationError("--list, --info and --check do not go together") }
   }
 
   func run() throws {
@@ -75,6 +85,7 @@ struct Restore: ParsableCommand {
     request.options.rescues = rescue
     request.options.fixesBootSector = !noBootSectorFix
     request.options.readsHeaderOnly = info
+    if list { return try showFolder(request, output, tool: "restore") }
     if info { return try showInfo(request, output, tool: "restore") }
     var flash = FlashRequest(source: request, target: target)
     options.apply(to: &flash)

@@ -14,7 +14,7 @@ extension PartitionTable {
     /// A sentence without its full stop.
     package let description: String
 
-    init(_ description: String) { self.description = description }
+    package init(_ description: String) { self.description = description }
   }
 
   /// The least size in bytes of a disk that holds all partitions and, for a GPT, its backup.
@@ -106,7 +106,7 @@ extension PartitionTable {
 
 extension GPTCopy {
   /// The header's sector with other places in it and its checksum made right.
-  fileprivate func mended(sector place: UInt64, alternate: UInt64, lastUsable: UInt64, entries: UInt64) -> [UInt8] {
+  func mended(sector place: UInt64, alternate: UInt64, lastUsable: UInt64, entries: UInt64) -> [UInt8] {
     var bytes = sector
     bytes.put(place, at: 24)
     bytes.put(alternate, at: 32)
