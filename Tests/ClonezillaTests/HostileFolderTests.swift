@@ -79,6 +79,21 @@ import Testing
     #expect(throws: Never.self) { try TestFolder("gpt").image(comparing: true) }
   }
 
+  /// Without the lists the rest is a shorter image, which shows only when it is read.
+  @Test func aLastPieceThatIsMissing() throws {
+    let folder = try TestFolder(
+      "mbr",
+      """
+      split -b 3000 *p5.* $(cat disk)p5.ext4-ptcl-img.gz.; rm *p5.*.gz; md5sum * > ../sums; mv ../sums MD5SUMS; rm SHA1SUMS
+      rm $(ls *p5.* | tail -n 1)
+      """)
+    do {
+      _ = try folder.open(comparing: true)
+      Issue.record("nothing was said")
+    } catch { #expect("\(error)".contains("is missing"), "\(error)") }
+    #expect(throws: Never.self) { try folder.open() }
+  }
+
   @Test func checksumFilesThatAreNone() throws {
     for line in ["hello", "00  parts", "\(String(repeating: "0", count: 32)) parts"] {
       #expect(throws: ImageError.self) { try TestFolder("mbr", "echo '\(line)' > MD5SUMS").open(comparing: true) }

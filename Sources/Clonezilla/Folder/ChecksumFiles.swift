@@ -36,6 +36,9 @@ package struct ChecksumFiles: Sendable {
     }
   }
 
+  /// The names of the files that the lists know.
+  var names: [String] { Array(known.keys) }
+
   /// What is known of the file called `name`.
   func expected(_ name: String) -> [Expected] { known[name] ?? [] }
 

@@ -45,6 +45,11 @@ package struct SavedImage: Sendable {
       let found = files.values.compactMap { $0.min() }.sorted().joined(separator: ", ")
       throw folder.unsupported("there is more than one image of \(device): \(found); leave the right one in the folder")
     }
+    // Of a piece that is missing at the end only the checksums know.
+    let lost = folder.checksums.names.sorted().first { name in
+      name.hasPrefix(prefix) && !folder.has(name) && Kind(name.dropFirst(prefix.count))?.base == base
+    }
+    if let lost { throw folder.damaged(lost, "this piece of the image of \(device) is missing; copy the folder again") }
     return try SavedImage(kind, files: (files[base] ?? []).sorted(), device, folder)
   }
 
