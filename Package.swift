@@ -59,24 +59,39 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Partitions", dependencies: ["BlockIO", "Bytes"], swiftSettings: strict),
     .target(name: "Filesystems", dependencies: ["BlockIO", "Bytes", "Threads"], swiftSettings: strict),
+    .target(
+      name: "Browsing",
+      dependencies: ["Filesystems", "Partitions", "BlockIO", "Bytes", "CLinux", system], swiftSettings: strict),
     .target(name: "Flow", dependencies: ["BlockIO", "Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Flashing",
-      dependencies: ["Images", "Codecs", "Partitions", "Flow", "BlockIO", "Bytes", "Threads", "CLinux", system],
+      dependencies: [
+        "Images", "Codecs", "Partitions", "Filesystems", "Browsing", "Flow", "BlockIO", "Bytes", "Threads", "CLinux",
+        system,
+      ],
       swiftSettings: strict),
     .target(name: "Terminal", dependencies: ["Bytes", "CLinux", "Threads"], swiftSettings: strict),
     .target(
       name: "CommandOptions",
-      dependencies: ["Flashing", "Images", "Flow", "Bytes", "Terminal", arguments, system], swiftSettings: strict),
+      dependencies: [
+        "Flashing", "Browsing", "Filesystems", "Images", "Flow", "BlockIO", "Bytes", "CLinux", "Terminal", arguments,
+        system,
+      ],
+      swiftSettings: strict),
     .executableTarget(
-      name: "qflash", dependencies: ["CommandOptions", "Flashing", "Flow", "Terminal", arguments],
+      name: "qflash",
+      dependencies: [
+        "CommandOptions", "Flashing", "Browsing", "Filesystems", "Flow", "BlockIO", "Bytes", "Terminal", arguments,
+        system,
+      ],
       exclude: ["qflash.1"], swiftSettings: strict),
     .executableTarget(
       name: "restore", dependencies: ["CommandOptions", "Flashing", "Flow", "Images", "Terminal", arguments],
       exclude: ["restore.1"], swiftSettings: strict),
 
     .target(
-      name: "Support", dependencies: ["BlockIO", "Threads", system], path: "Tests/Support", swiftSettings: relaxed),
+      name: "Support", dependencies: ["BlockIO", "Bytes", "Filesystems", "Threads", system], path: "Tests/Support",
+      swiftSettings: relaxed),
     .testTarget(name: "CLITests", dependencies: ["Support", "qflash", "restore"], swiftSettings: relaxed),
     .testTarget(
       name: "PartcloneTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "Flow", "Support", system],
@@ -84,6 +99,10 @@ let package = Package(
     .testTarget(name: "BlockIOTests", dependencies: ["BlockIO", "Threads", "Support", system], swiftSettings: relaxed),
     .testTarget(
       name: "BackupTests", dependencies: ["Images", "BlockIO", "Bytes", "Support", system], swiftSettings: relaxed),
+    .testTarget(
+      name: "BrowsingTests",
+      dependencies: ["Browsing", "Filesystems", "Partitions", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
       name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],
