@@ -97,7 +97,9 @@ struct DirectoryBlock: ~Escapable {
   func isNamed(_ entry: Entry, _ name: RawSpan) -> Bool {
     guard entry.nameLength == name.byteCount else { return false }
     for index in 0..<entry.nameLength
-    where bytes.littleEndian(at: entry.nameOffset + index, as: UInt8.self) != name.littleEndian(at: index, as: UInt8.self) {
+    where bytes.littleEndian(at: entry.nameOffset + index, as: UInt8.self)
+      != name.littleEndian(at: index, as: UInt8.self)
+    {
       return false
     }
     return true

@@ -46,7 +46,9 @@ struct HTreeNode: ~Escapable {
     return length == bytes.byteCount ? Field.nodeEntries : nil
   }
 
-  /// The smallest hash below an entry; 0 for the first. The lowest bit says that the block before ends with the same.
+  /// The smallest hash below an entry, 0 for the first.
+  ///
+  /// The lowest bit says that the block before ends with the same hash.
   func hash(_ index: Int) -> UInt32 {
     index == 0 ? 0 : bytes.littleEndian(at: start + index * Self.entryByteCount + Field.hash)
   }

@@ -32,6 +32,12 @@ extension Inode {
 
   /// Bytes of the volume that are in use for the file.
   private func allocated(_ superblock: Superblock) -> UInt64 {
+    // As the kernel tells it of contents in the inode, so that nobody takes the file for a hole.
+    let inline = flags.contains(.inlineData) && kind == .regular ? (min(size, 1 << 16) + 511) / 512 * 512 : 0
+    return inline + allocatedBlocks(superblock)
+  }
+
+  private func allocatedBlocks(_ superblock: Superblock) -> UInt64 {
     let low = UInt64(bytes.littleEndian(at: Field.sectorsLow, as: UInt32.self))
     guard superblock.readOnly.contains(.hugeFiles), superblock.creatorOS != 1 else { return low * 512 }
     let count = low | UInt64(bytes.littleEndian(at: Field.sectorsHigh, as: UInt16.self)) << 32

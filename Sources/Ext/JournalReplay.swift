@@ -165,7 +165,9 @@ struct JournalReplay {
     }
   }
 
-  /// The end of a transaction. Damage and blocks of an older log are told apart by the times of commits, as jbd2 does.
+  /// The end of a transaction.
+  ///
+  /// Damage and blocks of an older log are told apart by the times of commits, as jbd2 does.
   private mutating func commit(_ block: UInt32, _ sequence: UInt32, _ pass: Pass) throws -> Step {
     guard pass == .scan else { return .nextTransaction }
     let seed = seed

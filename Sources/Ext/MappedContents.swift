@@ -17,7 +17,8 @@ final class MappedContents: FileContents {
     blockSize = UInt64(map.blocks.blockSize)
     guard byteCount <= map.limit * blockSize else {
       throw map.blocks.damaged(
-        "inode \(map.inode.number) says a size of \(byteCount) bytes, more than its blocks can be", at: map.inode.offset)
+        "inode \(map.inode.number) says a size of \(byteCount) bytes, more than its blocks can be", at: map.inode.offset
+      )
     }
   }
 

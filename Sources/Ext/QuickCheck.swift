@@ -55,7 +55,8 @@ struct QuickCheck {
         }
       } catch {
         report.add(
-          .notice, "the superblock's copy in block group \(group) is unusable: \(error.detail) (at offset \(offset.hex))")
+          .notice,
+          "the superblock's copy in block group \(group) is unusable: \(error.detail) (at offset \(offset.hex))")
       }
     }
     report.checked.append(count == 0 ? "the superblock" : "the superblock and \(count) copies")

@@ -24,7 +24,8 @@ struct BlockTable {
     finish()
     guard entries.count < Self.limit else {
       throw ImageError(
-        .unsupported, format: "ext4", "the journal holds more than \(Self.limit) \(what); let e2fsck recover the volume")
+        .unsupported, format: "ext4", "the journal holds more than \(Self.limit) \(what); let e2fsck recover the volume"
+      )
     }
   }
 

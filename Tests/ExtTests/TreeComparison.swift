@@ -3,6 +3,16 @@ import Filesystems
 import Glibc
 import Support
 
+// What Glibc's Swift module leaves out.
+@_silgen_name("lgetxattr")
+private func lgetxattr(
+  _ path: UnsafePointer<CChar>, _ name: UnsafePointer<CChar>, _ value: UnsafeMutablePointer<UInt8>, _ size: Int
+) -> Int
+@_silgen_name("llistxattr")
+private func llistxattr(_ path: UnsafePointer<CChar>, _ list: UnsafeMutablePointer<CChar>, _ size: Int) -> Int
+/// The next byte of a file that is stored (lseek(2)).
+private let seekData: Int32 = 3
+
 /// Compares a driver's view of a volume with the kernel's, or with the tree that it was made from.
 struct TreeComparison {
   /// What is compared beside names, kinds, modes, owners, sizes, contents, links and attributes.
@@ -67,8 +77,8 @@ struct TreeComparison {
     check("group", found.group, status.st_gid)
     if found.kind != .directory { check("size", found.byteCount, status.st_size) }
     if found.kind == .characterDevice || found.kind == .blockDevice {
-      check("major", found.device?.major ?? 0, gnu_dev_major(status.st_rdev))
-      check("minor", found.device?.minor ?? 0, gnu_dev_minor(status.st_rdev))
+      check("major", found.device?.major ?? 0, (status.st_rdev >> 8 & 0xfff) | (status.st_rdev >> 32 & 0xffff_f000))
+      check("minor", found.device?.minor ?? 0, (status.st_rdev & 0xff) | (status.st_rdev >> 12 & 0xffff_ff00))
     }
     guard scope.contains(.everything) else { return }
     check("directory size", found.byteCount, status.st_size)
@@ -149,7 +159,7 @@ struct TreeComparison {
       var from = offset
       if extent.kind != .data {
         // What lies in a hole must be a hole for the kernel too, or zeroes.
-        let data = lseek(descriptor, off_t(offset), SEEK_DATA)
+        let data = lseek(descriptor, off_t(offset), seekData)
         from = data < 0 ? extent.end : min(UInt64(data), extent.end)
       }
       while from < extent.end {
