@@ -59,6 +59,7 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Partitions", dependencies: ["BlockIO", "Bytes"], swiftSettings: strict),
     .target(name: "Filesystems", dependencies: ["BlockIO", "Bytes", "Threads"], swiftSettings: strict),
+    .target(name: "Ext", dependencies: ["Filesystems", "BlockIO", "Bytes"], swiftSettings: strict),
     .target(
       name: "Browsing",
       dependencies: ["Filesystems", "Partitions", "BlockIO", "Bytes", "CLinux", system], swiftSettings: strict),
@@ -106,6 +107,9 @@ let package = Package(
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
       name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
+    .testTarget(
+      name: "ExtTests", dependencies: ["Ext", "Filesystems", "BlockIO", "Bytes", "Support", system],
       swiftSettings: relaxed),
     .testTarget(
       name: "ImagesTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "CLinux", system, "Support"],
