@@ -1,4 +1,4 @@
-package import Bytes
+import Bytes
 
 /// A name in a directory, or a symbolic link's target: bytes without meaning beyond `/` and NUL.
 ///

@@ -1,29 +1,37 @@
 package import BlockIO
-package import Bytes
+import Bytes
 
 /// A block of metadata in memory; never changed once it is read.
 @safe
-package final class MetadataBlock: Sendable {
+package final class MetadataBlock: @unchecked Sendable {
   /// Where it lies in the volume, in bytes.
   package let offset: UInt64
-  private let buffer: Buffer
+  /// Size in bytes.
+  package let count: Int
+  private let base: UnsafeRawPointer
 
   /// Reads `count` bytes at `offset`, which must lie inside the volume.
   package init(of volume: any BlockSource, at offset: UInt64, count: Int) throws {
-    var buffer = Buffer(count: count)
-    var span = buffer.mutablePrefix(count)
-    try volume.read(at: offset, into: &span)
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: max(count, 1), alignment: 16)
+    do {
+      var span = unsafe MutableRawSpan(_unsafeStart: memory, byteCount: count)
+      try volume.read(at: offset, into: &span)
+    } catch {
+      unsafe memory.deallocate()
+      throw error
+    }
     self.offset = offset
-    self.buffer = buffer
+    self.count = count
+    unsafe base = UnsafeRawPointer(memory)
   }
 
-  /// Size in bytes.
-  package var count: Int { buffer.count }
+  deinit { unsafe base.deallocate() }
 
   /// The bytes.
-  // Safe: the buffer lives as long as the block and never changes.
+  // Safe: the memory lives as long as the block and never changes.
   package var bytes: RawSpan {
-    @_lifetime(borrow self) get { unsafe _overrideLifetime(buffer.prefix(buffer.count), borrowing: self) }
+    @_lifetime(borrow self)
+    get { unsafe _overrideLifetime(RawSpan(_unsafeStart: base, byteCount: count), borrowing: self) }
   }
 }
 

@@ -1,4 +1,4 @@
-package import Bytes
+import Bytes
 
 /// A volume whose files can be changed.
 ///
