@@ -59,6 +59,8 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Partitions", dependencies: ["BlockIO", "Bytes"], swiftSettings: strict),
     .target(name: "Filesystems", dependencies: ["BlockIO", "Bytes", "Threads"], swiftSettings: strict),
+    .target(name: "FAT", dependencies: ["Filesystems", "BlockIO", "Bytes"], swiftSettings: strict),
+    .target(name: "ExFAT", dependencies: ["Filesystems", "BlockIO", "Bytes"], swiftSettings: strict),
     .target(name: "Flow", dependencies: ["BlockIO", "Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Flashing",
@@ -76,7 +78,8 @@ let package = Package(
       exclude: ["restore.1"], swiftSettings: strict),
 
     .target(
-      name: "Support", dependencies: ["BlockIO", "Threads", system], path: "Tests/Support", swiftSettings: relaxed),
+      name: "Support", dependencies: ["BlockIO", "Bytes", "Filesystems", "Threads", system], path: "Tests/Support",
+      swiftSettings: relaxed),
     .testTarget(name: "CLITests", dependencies: ["Support", "qflash", "restore"], swiftSettings: relaxed),
     .testTarget(
       name: "PartcloneTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "Flow", "Support", system],
@@ -93,6 +96,9 @@ let package = Package(
       swiftSettings: relaxed),
     .testTarget(
       name: "CodecsTests", dependencies: ["Codecs", "BlockIO", "Bytes", "Threads", system], swiftSettings: relaxed),
+    .testTarget(
+      name: "FATTests", dependencies: ["FAT", "Filesystems", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
     .testTarget(
       name: "FlowTests", dependencies: ["Flow", "BlockIO", "Threads", "Support"], swiftSettings: relaxed),
   ]
