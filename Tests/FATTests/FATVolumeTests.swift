@@ -27,7 +27,9 @@ import Testing
     let scratch = try Scratch()
     try test.make(in: scratch)
     let volume = try FATCase.open(scratch)
-    let shown = try scratch.shell("for i in LABEL UUID VERSION; do echo \"$(blkid -p -s $i -o value disk)\"; done").output
+    let shown = try scratch.shell(
+      "for i in LABEL UUID VERSION; do echo \"$(blkid -p -s $i -o value disk)\"; done"
+    ).output
     let ours = [volume.identity.label ?? "", volume.identity.uuid ?? "", volume.identity.features.first ?? ""]
     #expect(ours.joined(separator: "\n") + "\n" == shown)
     let check = try scratch.shell("fsck.fat -n disk | tail -1").output
