@@ -30,7 +30,7 @@ struct FATCase: Sendable, CustomStringConvertible {
     FATCase(16, "-F 16 -S 4096 -s 1 -n 'A LABEL'", "64M"), FATCase(16, "-F 16 -s 16 -r 1024 -R 9", "64M", .full),
     FATCase(28, "-F 32 -s 1", "40M", .full), FATCase(28, "-F 32 -s 8 -n data -i DEADBEEF", "300M", .full),
     FATCase(28, "-F 32 -S 4096 -s 1", "300M"), FATCase(28, "-F 32 -S 1024 -s 2 -f 1", "200M"),
-    FATCase(28, "-F 32 -R 64 -f 4", "70M"), FATCase(28, "-F 32 -s 128", "5G", .none), FATCase(28, "-F 32 -s 64", "3G"),
+    FATCase(28, "-F 32 -R 64 -f 2", "70M"), FATCase(28, "-F 32 -s 128", "5G", .none), FATCase(28, "-F 32 -s 64", "3G"),
     FATCase(28, "-F 32 -s 1 -h 2048 -g 64/32", "33M", .none), FATCase(28, "-F 32 -S 2048 -b 12", "200M"),
   ]
 

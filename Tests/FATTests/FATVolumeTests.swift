@@ -20,23 +20,26 @@ import Testing
     }
     #expect(volume.warnings == [])
     #expect(try volume.quickCheck().findings == [])
+    try checkIdentity(of: volume, scratch)
+    try checkAllocation(of: volume, scratch)
   }
 
-  @Test("Label and serial number are blkid's, sizes are fsck.fat's", arguments: FATCase.all)
-  func identity(_ test: FATCase) throws {
-    let scratch = try Scratch()
-    try test.make(in: scratch)
-    let volume = try FATCase.open(scratch)
+  /// Expects label and serial number to be blkid's.
+  private func checkIdentity(of volume: FATVolume, _ scratch: Scratch) throws {
     let shown = try scratch.shell(
       "for i in LABEL UUID VERSION; do echo \"$(blkid -p -s $i -o value disk)\"; done"
     ).output
     let ours = [volume.identity.label ?? "", volume.identity.uuid ?? "", volume.identity.features.first ?? ""]
     #expect(ours.joined(separator: "\n") + "\n" == shown)
+    #expect(try FilesystemType.fat.probe(volume.volume))
+  }
+
+  /// Expects the sizes to be fsck.fat's, and the map of what is allocated to add up to them.
+  private func checkAllocation(of volume: FATVolume, _ scratch: Scratch) throws {
     let check = try scratch.shell("fsck.fat -n disk | tail -1").output
     let counts = check.split { !$0.isNumber }.compactMap { UInt64($0) }
     let statistics = try volume.statistics()
     #expect(counts.suffix(2) == [statistics.blockCount - statistics.freeBlockCount, statistics.blockCount])
-    #expect(try FilesystemType.fat.probe(volume.volume))
     var offset: UInt64 = 0
     var used: UInt64 = 0
     while offset < volume.volume.byteCount {
