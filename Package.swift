@@ -97,6 +97,9 @@ let package = Package(
     .testTarget(
       name: "CodecsTests", dependencies: ["Codecs", "BlockIO", "Bytes", "Threads", system], swiftSettings: relaxed),
     .testTarget(
+      name: "ExFATTests", dependencies: ["ExFAT", "Filesystems", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
+    .testTarget(
       name: "FATTests", dependencies: ["FAT", "Filesystems", "BlockIO", "Bytes", "Support", system],
       swiftSettings: relaxed),
     .testTarget(

@@ -145,12 +145,13 @@ package final class FATVolume: Filesystem {
       directories.append(found)
       return found
     }
-    let directory =
+    let slots =
       first == 0
-      ? Directory(
+      ? DirectorySlots(
         areaAt: boot.rootSector * UInt64(boot.sectorSize), byteCount: UInt64(boot.rootEntries) * 32, heap: heap,
         cache: cache)
-      : Directory(try ClusterChain(from: first, in: heap, table: table), isWide: boot.wide != nil, cache: cache)
+      : DirectorySlots(try ClusterChain(from: first, in: heap, table: table), cache: cache)
+    let directory = Directory(slots, firstCluster: first, isWide: boot.wide != nil)
     if directories.count == Self.maximumDirectoryCount { directories.removeFirst() }
     directories.append(directory)
     return directory
@@ -175,7 +176,8 @@ package final class FATVolume: Filesystem {
       throw FileError(.notFound, Self.name(of: file))
     }
     let area = boot.rootSector * UInt64(boot.sectorSize)
-    let (base, unit) = offset < heap.start ? (area, UInt64(16 << 10)) : (heap.start, min(heap.clusterSize, 16 << 10))
+    let largest = DirectorySlots.maximumBlockSize
+    let (base, unit) = offset < heap.start ? (area, largest) : (heap.start, min(heap.clusterSize, largest))
     guard offset >= area, offset < heap.end else { throw FileError(.notFound, Self.name(of: file)) }
     let start = base + (offset - base).roundedDown(to: unit)
     let count = offset < heap.start ? min(unit, area + UInt64(boot.rootEntries) * 32 - start) : unit
