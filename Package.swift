@@ -59,10 +59,14 @@ let package = Package(
       swiftSettings: strict),
     .target(name: "Partitions", dependencies: ["BlockIO", "Bytes"], swiftSettings: strict),
     .target(name: "Filesystems", dependencies: ["BlockIO", "Bytes", "Threads"], swiftSettings: strict),
+    .target(name: "FAT", dependencies: ["Filesystems", "BlockIO", "Bytes"], swiftSettings: strict),
+    .target(name: "ExFAT", dependencies: ["Filesystems", "BlockIO", "Bytes"], swiftSettings: strict),
     .target(name: "Ext", dependencies: ["Filesystems", "BlockIO", "Bytes"], swiftSettings: strict),
     .target(
       name: "Browsing",
-      dependencies: ["Filesystems", "Partitions", "BlockIO", "Bytes", "CLinux", system], swiftSettings: strict),
+      dependencies: [
+        "Filesystems", "Ext", "FAT", "ExFAT", "Partitions", "BlockIO", "Bytes", "CLinux", system,
+      ], swiftSettings: strict),
     .target(name: "Flow", dependencies: ["BlockIO", "Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Flashing",
@@ -116,6 +120,12 @@ let package = Package(
       swiftSettings: relaxed),
     .testTarget(
       name: "CodecsTests", dependencies: ["Codecs", "BlockIO", "Bytes", "Threads", system], swiftSettings: relaxed),
+    .testTarget(
+      name: "ExFATTests", dependencies: ["ExFAT", "Filesystems", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
+    .testTarget(
+      name: "FATTests", dependencies: ["FAT", "Filesystems", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
     .testTarget(
       name: "FlowTests", dependencies: ["Flow", "BlockIO", "Threads", "Support"], swiftSettings: relaxed),
   ]

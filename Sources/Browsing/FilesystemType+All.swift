@@ -1,9 +1,12 @@
 package import BlockIO
+import ExFAT
+import Ext
+import FAT
 package import Filesystems
 
 extension FilesystemType {
   /// Every driver.
-  package static let all: [FilesystemType] = []
+  package static let all: [FilesystemType] = [.ext, .fat, .exFAT]
 
   /// The driver for `volume` among `types`; nil where none knows it.
   package static func find(for volume: any BlockSource, among types: [FilesystemType] = all) throws -> FilesystemType? {
