@@ -54,9 +54,8 @@ extension DiskCheck {
     }
     let others = volumes.filter { $0.report == nil }.map { "\($0.title): \($0.reason ?? "")" }
     let rest = others.isEmpty ? "" : "; not looked at: " + others.joined(separator: ", ")
-    guard !parts.isEmpty else { return ("quick check" + rest.dropFirst(1)).printable }
-    let contents = volumes.contains { $0.report != nil } ? " (files' contents were not read)" : ""
-    return "quick check: \(parts.joined(separator: ", "))\(contents)\(rest)".printable
+    let contents = volumes.contains { $0.report != nil } ? "; files' contents were not read" : ""
+    return "quick check: \(parts.joined(separator: "; "))\(contents)\(rest)".printable
   }
 
   /// What is damaged, a sentence each.
@@ -76,10 +75,12 @@ extension DiskCheck {
 }
 
 extension DiskCheck.Volume {
-  /// What the volume is called: `partition 2, ext4 "root"`.
+  /// What the volume is called: `partition 2 (ext4 "root")`.
   package var title: String {
-    let what = (type ?? "unknown") + (label.flatMap { $0.isEmpty ? nil : " \"\($0)\"" } ?? "")
-    return number.map { "partition \($0), \(what)" } ?? what
+    let name = label.flatMap { $0.isEmpty ? nil : "\"\($0)\"" }
+    let what = [type, name].compactMap(\.self).joined(separator: " ")
+    guard let number else { return what.isEmpty ? "the whole disk" : what }
+    return "partition \(number)" + (what.isEmpty ? "" : " (\(what))")
   }
 }
 

@@ -1,5 +1,10 @@
 package import Filesystems
 
+extension PathWalk.Place {
+  /// The path from the volume's root without symbolic links.
+  package var name: FileName { FileName(Array("/".utf8)).appending(names) }
+}
+
 /// A path inside a volume as a command line names it.
 ///
 /// A path that is not there as it is written is looked for once more with each `\x…` as the byte that listings show so,

@@ -62,7 +62,8 @@ package struct ExtractionReport: Sendable {
       notes.append("set-user-ID and set-group-ID bits of \(Self.count(setIDsLeftOut, "file")) are not set")
     }
     for (kind, count) in attributesLeftOut.sorted(by: { $0.key < $1.key }) {
-      notes.append("\(Self.count(count, "extended attribute")) \(kind).* refused by the destination")
+      notes.append(
+        "\(Self.count(count, "extended attribute")) \(kind).* not kept: the destination refuses them, or it takes root")
     }
     return notes
   }

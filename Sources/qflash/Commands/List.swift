@@ -43,9 +43,9 @@ struct List: ParsableCommand {
           // A link to a directory shows the directory, but with -l the link, as ls(1) has it.
           let place = try PathArgument(text).find(in: filesystem, followsLast: !long)
           if try filesystem.attributes(of: place.file).kind == .directory {
-            folders.append((FileName(text), place.file))
+            folders.append((json ? place.name : FileName(text), place.file))
           } else {
-            files.append((FileName(text), place.file))
+            files.append((json ? place.name : FileName(text), place.file))
           }
         } catch let error as FileError { report.fail(text, error) }
       }
