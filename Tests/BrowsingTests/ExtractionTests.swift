@@ -89,8 +89,11 @@ import Testing
     #expect(report.failures.isEmpty && report.folders == 3000 && report.files == 1)
     try scratch.shell(
       """
-      cd out; for i in $(seq 0 2999); do cd -P level-$i 2> /dev/null; done
-      grep -q 'down here' deep; test "$(stat -c %Y .)" = 1600000000
+      python3 -c '
+      import os
+      os.chdir("out")
+      for level in range(3000): os.chdir(f"level-{level}")
+      assert open("deep").read() == "down here" and os.stat(".").st_mtime_ns == 1600000000123456789'
       """)
   }
 
@@ -153,7 +156,7 @@ import Testing
       test "$(stat -c %.1Y out/closed/file)" = -99.5; test "$(readlink out/closed/link)" = 'no where'
       test "$(stat -c %Y out/closed/link)" = 86400; test "$(stat -c %.9Y out/closed)" = 1600000000.123456789
       """)
-    #expect(try scratch.shell("getfattr --only-values -n user.note out/closed/file", expecting: nil).output == "v")
+    #expect(try scratch.shell("python3 -c 'import os; print(os.getxattr(\"out/closed/file\", \"user.note\").decode(), end=\"\")'").output == "v")
     // Again, over a folder that is closed to writing; with owners the bits come too.
     volume.change(file) { ($0.attributes.owner, $0.attributes.group) = (12, 34) }
     guard Machine.hasLoopDevices else { return }
