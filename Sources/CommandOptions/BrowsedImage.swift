@@ -51,8 +51,9 @@ package struct BrowsedImage {
   }
 }
 
-/// Runs a command that looks inside an image: Ctrl-C stops it, a reader that has gone away ends it silently, and errors
-/// of reading the image are told from others. `state` says what became of the target.
+/// Runs a command that looks inside an image; `state` says what became of the target.
+///
+/// Ctrl-C stops it, a reader that has gone away ends it silently, and errors of reading the image are told from others.
 package func browse(tool: String, state: @escaping @Sendable () -> String, _ body: () throws -> Void) throws {
   let watch = InterruptWatch(state: state)
   defer { watch.stop() }

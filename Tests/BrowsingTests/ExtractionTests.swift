@@ -156,7 +156,10 @@ import Testing
       test "$(stat -c %.1Y out/closed/file)" = -99.5; test "$(readlink out/closed/link)" = 'no where'
       test "$(stat -c %Y out/closed/link)" = 86400; test "$(stat -c %.9Y out/closed)" = 1600000000.123456789
       """)
-    #expect(try scratch.shell("python3 -c 'import os; print(os.getxattr(\"out/closed/file\", \"user.note\").decode(), end=\"\")'").output == "v")
+    #expect(
+      try scratch.shell(
+        "python3 -c 'import os; print(os.getxattr(\"out/closed/file\", \"user.note\").decode(), end=\"\")'"
+      ).output == "v")
     // Again, over a folder that is closed to writing; with owners the bits come too.
     volume.change(file) { ($0.attributes.owner, $0.attributes.group) = (12, 34) }
     guard Machine.hasLoopDevices else { return }

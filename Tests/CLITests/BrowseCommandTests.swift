@@ -35,7 +35,7 @@ import Testing
     import hashlib, os, stat, sys
     root, words, out, first = os.fsencode(sys.argv[1]), sys.argv[2:], [], {}
     for folder, folders, files in os.walk(root):
-        for name in folders + files:
+        for name in sorted(folders + files):
             path = os.path.join(folder, name); s = os.lstat(path); r = os.path.relpath(path, root); kind = stat.S_IFMT(s.st_mode)
             if b"lost+found" in r or kind == stat.S_IFSOCK or ("nodevices" in words and kind in (stat.S_IFBLK, stat.S_IFCHR)): continue
             names = [n for n in os.listxattr(path, follow_symlinks=False) if "owners" in words or not n.startswith("security.")]
@@ -231,6 +231,24 @@ import Testing
     #expect(try qflash("check bad:1", in: scratch.path).status == 0)
     #expect(try qflash("check bad:2", in: scratch.path).status == 65)
     #expect(try qflash("check bad:8", in: scratch.path).status == 64)
+  }
+
+  @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices"), arguments: [512, 4096])
+  func devicesAreChecked(sectorSize: Int) throws {
+    let loop = try LoopDevice(size: 70 << 20, sectorSize: sectorSize)
+    defer { withExtendedLifetime(loop) {} }
+    try scratch.shell("partclone.ext4 -c -s ext -q -L log -o pcl 2> /dev/null")
+    let restored = try scratch.shell("'\(Machine.binaries)/restore' --yes --offset 4096 pcl \(loop.node)")
+    #expect(restored.output.contains("quick check: ext4 \"system\" sound"), "\(restored.text)")
+    let whole = try scratch.shell("'\(Machine.binaries)/restore' --yes pcl \(loop.node)")
+    #expect(whole.output.contains("quick check: ext4 \"system\" sound"), "\(whole.text)")
+    #expect(try qflash("cat \(loop.node) etc/passwd", in: scratch.path, expecting: 0).output == "root:x:0\n")
+    guard sectorSize == 512 else { return }
+    for image in ["disk.qcow2", "- < disk.raw"] {
+      let flashed = try qflash("-yes -dst \(loop.node) -src \(image)", in: scratch.path, expecting: 0)
+      #expect(flashed.output.contains("quick check: GPT sound; partition 1"), "\(flashed.text)")
+      #expect(try qflash("check \(loop.node)", in: scratch.path).status == 0)
+    }
   }
 
   @Test func aFlashEndsInACheck() throws {

@@ -45,7 +45,7 @@ struct Get: ParsableCommand {
   }
 
   func run() throws {
-    if tar || paths.last == "-", isatty(STDOUT_FILENO) != 0, tar {
+    if tar, isatty(STDOUT_FILENO) != 0 {
       throw RequestError("standard output is a terminal: send the archive to a file or another program")
     }
     let sources = tar ? (paths.last == "-" ? paths.dropLast() : paths[...]) : paths.dropLast()
