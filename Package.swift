@@ -64,26 +64,44 @@ let package = Package(
       name: "Clonezilla",
       dependencies: ["Images", "Partitions", "BlockIO", "Bytes", "Threads", "CCrypto", system],
       swiftSettings: strict),
+    .target(name: "FAT", dependencies: ["Filesystems", "BlockIO", "Bytes"], swiftSettings: strict),
+    .target(name: "ExFAT", dependencies: ["Filesystems", "BlockIO", "Bytes"], swiftSettings: strict),
+    .target(name: "Ext", dependencies: ["Filesystems", "BlockIO", "Bytes"], swiftSettings: strict),
+    .target(
+      name: "Browsing",
+      dependencies: [
+        "Filesystems", "Ext", "FAT", "ExFAT", "Partitions", "BlockIO", "Bytes", "CLinux", system,
+      ], swiftSettings: strict),
     .target(name: "Flow", dependencies: ["BlockIO", "Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
       name: "Flashing",
       dependencies: [
-        "Clonezilla", "Images", "Codecs", "Partitions", "Flow", "BlockIO", "Bytes", "Threads", "CLinux", system,
+        "Clonezilla", "Images", "Codecs", "Partitions", "Filesystems", "Browsing", "Flow", "BlockIO", "Bytes", "Threads",
+        "CLinux", system,
       ],
       swiftSettings: strict),
     .target(name: "Terminal", dependencies: ["Bytes", "CLinux", "Threads"], swiftSettings: strict),
     .target(
       name: "CommandOptions",
-      dependencies: ["Flashing", "Images", "Flow", "Bytes", "Terminal", arguments, system], swiftSettings: strict),
+      dependencies: [
+        "Flashing", "Browsing", "Filesystems", "Images", "Flow", "BlockIO", "Bytes", "CLinux", "Terminal", arguments,
+        system,
+      ],
+      swiftSettings: strict),
     .executableTarget(
-      name: "qflash", dependencies: ["CommandOptions", "Flashing", "Flow", "Terminal", arguments],
+      name: "qflash",
+      dependencies: [
+        "CommandOptions", "Flashing", "Browsing", "Filesystems", "Flow", "BlockIO", "Bytes", "Terminal", arguments,
+        system,
+      ],
       exclude: ["qflash.1"], swiftSettings: strict),
     .executableTarget(
       name: "restore", dependencies: ["CommandOptions", "Flashing", "Flow", "Images", "Terminal", arguments],
       exclude: ["restore.1"], swiftSettings: strict),
 
     .target(
-      name: "Support", dependencies: ["BlockIO", "Threads", system], path: "Tests/Support", swiftSettings: relaxed),
+      name: "Support", dependencies: ["BlockIO", "Bytes", "Filesystems", "Threads", system], path: "Tests/Support",
+      swiftSettings: relaxed),
     .testTarget(name: "CLITests", dependencies: ["Support", "qflash", "restore"], swiftSettings: relaxed),
     .testTarget(
       name: "PartcloneTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "Flow", "Support", system],
@@ -95,15 +113,28 @@ let package = Package(
       name: "ClonezillaTests",
       dependencies: ["Clonezilla", "Images", "Partitions", "BlockIO", "Bytes", "Support", system],
       swiftSettings: relaxed),
+    .testTarget(
+      name: "BrowsingTests",
+      dependencies: ["Browsing", "Filesystems", "Partitions", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
       name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
+    .testTarget(
+      name: "ExtTests", dependencies: ["Ext", "Filesystems", "BlockIO", "Bytes", "Support", system],
       swiftSettings: relaxed),
     .testTarget(
       name: "ImagesTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "CLinux", system, "Support"],
       swiftSettings: relaxed),
     .testTarget(
       name: "CodecsTests", dependencies: ["Codecs", "BlockIO", "Bytes", "Threads", system], swiftSettings: relaxed),
+    .testTarget(
+      name: "ExFATTests", dependencies: ["ExFAT", "Filesystems", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
+    .testTarget(
+      name: "FATTests", dependencies: ["FAT", "Filesystems", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
     .testTarget(
       name: "FlowTests", dependencies: ["Flow", "BlockIO", "Threads", "Support"], swiftSettings: relaxed),
   ]

@@ -7,12 +7,14 @@
 #include <linux/fs.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 const int clinux_o_direct = O_DIRECT;
@@ -126,3 +128,39 @@ int clinux_catch_interrupts(void) {
 }
 int clinux_interrupt_count(void) { return interrupts; }
 int clinux_interrupt_signal(void) { return last_signal; }
+
+int clinux_open_at(int folder, const char *name, int flags, unsigned mode) {
+  return openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC, mode);
+}
+int clinux_make_node_at(int folder, const char *name, unsigned mode, uint32_t major, uint32_t minor) {
+  return mknodat(folder, name, mode, makedev(major, minor));
+}
+int clinux_rename_at(int folder, const char *from, const char *to) { return renameat(folder, from, folder, to); }
+
+// The name of an open file among the process's descriptors, for calls that only take paths.
+static void descriptor_path(char path[64], int fd) { snprintf(path, 64, "/proc/self/fd/%d", fd); }
+
+int clinux_set_mode_at(int folder, const char *name, unsigned mode) {
+  int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return -1;
+  char path[64];
+  descriptor_path(path, fd);
+  int result = chmod(path, mode), error = errno;
+  close(fd);
+  errno = error;
+  return result;
+}
+
+int clinux_set_attribute(int fd, const char *name, const void *value, size_t length) {
+  return fsetxattr(fd, name, value, length, 0);
+}
+
+int clinux_set_attribute_at(int folder, const char *file, const char *name, const void *value, size_t length) {
+  char path[64 + 256];
+  if (strlen(file) > 255) {
+    errno = ENAMETOOLONG;
+    return -1;
+  }
+  snprintf(path, sizeof path, "/proc/self/fd/%d/%s", folder, file);
+  return lsetxattr(path, name, value, length, 0);
+}

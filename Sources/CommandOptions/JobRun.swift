@@ -104,7 +104,7 @@ package func leave<Command: ParsableArguments>(_ error: any Error, tool: String,
 
 extension JobProgress {
   /// The job's progress at this moment.
-  fileprivate var sample: ProgressSample {
+  var sample: ProgressSample {
     let (written, zeroed) = counts
     return ProgressSample(
       phase: phase.name, done: done, total: total, details: ["written": .size(written), "zeroed": .size(zeroed)])

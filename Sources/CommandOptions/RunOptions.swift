@@ -12,6 +12,8 @@ package struct RunOptions: ParsableArguments {
     name: .either("workers"),
     help: ArgumentHelp("Threads that read, decode and write. (default: one more than there are cores)", valueName: "n"))
   package var workers: Int?
+  @Flag(name: .either("no-check"), help: "Do not look at the partition table and filesystems afterwards.")
+  package var noCheck = false
   @Flag(name: .either("yes"), help: "Do not ask before a disk with contents is overwritten.")
   package var yes = false
   @Flag(name: .either("dry-run"), help: "Check everything, write nothing.")
@@ -31,5 +33,6 @@ package struct RunOptions: ParsableArguments {
     request.workers = workers
     request.source.workers = workers
     request.isDryRun = dryRun
+    request.checksQuickly = !noCheck
   }
 }

@@ -41,7 +41,9 @@ package final class MetadataBlock: @unchecked Sendable {
 package final class MetadataCache {
   private struct Slot {
     let block: MetadataBlock
-    var wasUsed: Bool
+    var wasUsed = false
+    /// What the block was checked as; nil if it was not.
+    var mark: UInt64?
   }
 
   private let volume: any BlockSource
@@ -68,6 +70,23 @@ package final class MetadataCache {
     return block
   }
 
+  /// The `count` bytes at `offset`, which must lie inside the volume, once `check` has let them pass.
+  ///
+  /// A block that stays in the cache is not checked again as long as `mark`, which stands for what it is checked as
+  /// (a directory's block, a tree's node, and whose), is the same.
+  package func block(
+    at offset: UInt64, count: Int, mark: UInt64, check: (MetadataBlock) throws -> Void
+  ) throws -> MetadataBlock {
+    if let place = places[offset], slots[place].block.count == count, slots[place].mark == mark {
+      slots[place].wasUsed = true
+      return slots[place].block
+    }
+    let block = try block(at: offset, count: count)
+    try check(block)
+    if let place = places[offset] { slots[place].mark = mark }
+    return block
+  }
+
   /// Forgets everything, after the volume was written.
   package func removeAll() {
     slots.removeAll(keepingCapacity: true)
@@ -76,7 +95,7 @@ package final class MetadataCache {
   }
 
   private func keep(_ block: MetadataBlock) {
-    let slot = Slot(block: block, wasUsed: false)
+    let slot = Slot(block: block)
     if let place = places[block.offset] {
       held += block.count - slots[place].block.count
       slots[place] = slot

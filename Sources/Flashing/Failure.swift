@@ -1,4 +1,6 @@
 package import BlockIO
+import Browsing
+import Filesystems
 import Flow
 
 /// An image file that cannot be opened or read.
@@ -31,12 +33,13 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
   /// The status for a job's error.
   package init(for error: any Error) {
     switch error {
-    case is RequestError: self = .usage
-    case is SourceUnreadable: self = .source
+    case is RequestError, is VolumeUndecided: self = .usage
+    case is SourceUnreadable, is FileError: self = .source
     case is ImageError, is StreamLengthError, is DamagedImage: self = .image
-    case is TargetRefusal, is TargetTooSmall: self = .target
+    case is TargetRefusal, is TargetTooSmall, is DestinationRefusal: self = .target
     case is VerificationFailure: self = .verification
-    case is Interrupted: self = .interrupted
+    case is Interrupted, is Stopped: self = .interrupted
+    case let error as DestinationError: self = error.isAtOpening ? .target : .io
     case let error as IOError: self = error.operation == "open" ? .target : .io
     default: self = .bug
     }

@@ -1,3 +1,4 @@
+package import Browsing
 package import Bytes
 package import Flow
 package import Images
@@ -18,6 +19,8 @@ package struct FlashReport: Sendable {
   package var verified: UInt64?
   /// Ranges that did not read as they were written.
   package var bad: [BadRange] = []
+  /// The quick check of what was written; nil where there was none.
+  package var check: DiskCheck?
   /// Whether the image was only read and checked.
   package var isCheck = false
   /// Seconds for writing and for verifying.
@@ -44,6 +47,7 @@ package struct FlashReport: Sendable {
             "first-difference": bad.firstDifference.map { .size($0) } ?? .none,
           ])
         }))
+    record.add("check", check.map { .record($0.record) })
     return record
   }
 
@@ -65,6 +69,7 @@ package struct FlashReport: Sendable {
       lines.append(
         "verified: \(describeSize(verified)) read back from the medium in \(Self.tenths(verifySeconds)) s, all right")
     }
+    if let check, check.hasLooked { lines.append(check.summary) }
     return lines
   }
 

@@ -38,6 +38,8 @@ package struct FlashRequest: Sendable {
   package var offset: UInt64 = 0
   /// Wipe signatures of other filesystems that are left in unused space.
   package var wipesSignatures = false
+  /// Look at the table and the filesystems of what was written.
+  package var checksQuickly = true
   /// Look and check, but write nothing.
   package var isDryRun = false
 

@@ -1,4 +1,4 @@
-import BlockIO
+package import BlockIO
 import Bytes
 import Clonezilla
 import Codecs
@@ -121,7 +121,7 @@ package struct OpenedSource {
   }
 
   /// Size in bytes of the sectors of the device that is the image; nil for files.
-  var sectorSize: Int? {
+  package var sectorSize: Int? {
     guard codec == nil, image.format == ImageFormat.raw.name, let device = files.first?.device, device != 0 else {
       return nil
     }
@@ -135,6 +135,22 @@ package struct OpenedSource {
       throw RequestError("there is no format '\(name)'; there are \(known)")
     }
     return format
+  }
+
+  /// The disk at any offset, for looking inside: unpacked to a temporary file only where the format gives no way into the
+  /// image as it is.
+  package mutating func browse(progress: JobProgress, say: (String) -> Void) throws -> any BlockSource {
+    if case .stream = content, let disk = image.browsable {
+      say("\(name): checksums that run through the whole image are not compared where only parts of it are read")
+      return disk
+    }
+    do { try makeRandomAccess(progress: progress, say: say) } catch let error as IOError {
+      throw SourceUnreadable(error)
+    }
+    guard case .disk(let disk) = content else {
+      throw ImageError(.unsupported, format: image.format, file: name, "the image cannot be read at any offset")
+    }
+    return disk
   }
 
   /// Unpacks an image that can only be read front to back, so that any part of it can be read.

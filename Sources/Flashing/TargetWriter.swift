@@ -58,6 +58,9 @@ struct TargetWriter {
       try keeper.finish(imageByteCount: report.byteCount)
       keepers.append(keeper)
     }
+    if request.checksQuickly {
+      report.check = QuickCheck(say: voice.say).check(opened, window: target, report)
+    }
     progress.enter(.done, total: report.byteCount)
     if let damage, !damage.isEmpty { throw DamagedImage(source: report.source, target: report.target, log: damage) }
     return report

@@ -37,6 +37,9 @@ package struct PartitionTable: Sendable {
   /// The partition called `number`, or nil.
   package func partition(_ number: Int) -> Partition? { partitions.first { $0.number == number } }
 
+  /// Whether every copy of the table that there should be is sound; an MBR has only one.
+  package var hasAllCopies: Bool { gpt.map { $0.primary != nil && $0.backup != nil } ?? true }
+
   /// Throws (`damaged`) the first fault, if there is one.
   package func requireSound() throws(ImageError) {
     guard let fault = faults.first else { return }

@@ -9,13 +9,16 @@ struct QFlash: ParsableCommand {
     commandName: "qflash",
     abstract: "Puts any disk image on any disk and proves it.",
     version: "0.1.0",
-    subcommands: [Flash.self, Info.self],
+    subcommands: [Flash.self, Info.self, List.self, Cat.self, Get.self, Stat.self, Check.self],
     defaultSubcommand: Flash.self)
+
+  /// The words that may come first.
+  static let subcommands = ["flash", "info", "ls", "cat", "get", "stat", "check", "help"]
 
   static func main() {
     let given = Array(CommandLine.arguments.dropFirst())
     do {
-      let arguments = try CommandLineArguments(given, subcommands: ["flash", "info", "help"], default: "flash")
+      let arguments = try CommandLineArguments(given, subcommands: subcommands, default: "flash")
       if arguments.asksForRootHelp {
         print(rootHelp)
         return
@@ -35,6 +38,8 @@ struct QFlash: ParsableCommand {
       USAGE: qflash -src IMAGE                 what is in an image
              qflash -src IMAGE -dst TARGET     write it to a block device, a file or - (standard output)
              qflash info IMAGE                 the same as -src alone
+             qflash ls|cat|get|stat IMAGE[:N]  look inside its filesystems
+             qflash check IMAGE                check its table and filesystems
 
       A name starts with one dash or two, as you like: -src and --src are the same.
 
@@ -43,6 +48,11 @@ struct QFlash: ParsableCommand {
       SUBCOMMANDS:
         flash (default)         Write an image to a disk, a file or a pipe.
         info                    Show what an image is and holds.
+        ls                      List the files in an image.
+        cat                     Write the contents of files in an image to standard output.
+        get                     Copy files and trees out of an image.
+        stat                    Show all that a volume tells of a file, or of itself.
+        check                   Check an image's partition table and filesystems, quickly.
 
         See 'qflash help <subcommand>' for detailed help, and qflash(1).
       """

@@ -60,5 +60,17 @@ int clinux_unmap(void *_Nonnull start, size_t length);
 int clinux_catch_interrupts(void);
 int clinux_interrupt_count(void);
 int clinux_interrupt_signal(void);
+/// openat(2) with O_NOFOLLOW and O_CLOEXEC.
+int clinux_open_at(int folder, const char *_Nonnull name, int flags, unsigned mode);
+/// mknodat(2) with a device number put together from its parts.
+int clinux_make_node_at(int folder, const char *_Nonnull name, unsigned mode, uint32_t major, uint32_t minor);
+/// renameat(2) inside one folder.
+int clinux_rename_at(int folder, const char *_Nonnull from, const char *_Nonnull to);
+/// chmod(2) of a file that is not opened; never follows a symbolic link.
+int clinux_set_mode_at(int folder, const char *_Nonnull name, unsigned mode);
+/// fsetxattr(2), and lsetxattr(2) of a name in an open folder.
+int clinux_set_attribute(int fd, const char *_Nonnull name, const void *_Nullable value, size_t length);
+int clinux_set_attribute_at(
+    int folder, const char *_Nonnull file, const char *_Nonnull name, const void *_Nullable value, size_t length);
 
 #endif

@@ -47,7 +47,7 @@ struct Flash: ParsableCommand {
   func validate() throws {
     if let word = unexpected.first {
       throw ValidationError(
-        ["flash", "info", "help"].contains(word)
+        QFlash.subcommands.contains(word)
           ? "put the subcommand '\(word)' first"
           : "unexpected word '\(word)': images are named with -src, targets with -dst")
     }

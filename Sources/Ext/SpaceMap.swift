@@ -1,0 +1,101 @@
+import BlockIO
+import Bytes
+import Filesystems
+
+/// Which clusters of a volume are in use: a bitmap in every block group, or none where a group was never written.
+struct SpaceMap {
+  private let blocks: VolumeBlocks
+  private let layout: GroupLayout
+  private let superblock: Superblock
+
+  init(_ blocks: VolumeBlocks) {
+    self.blocks = blocks
+    layout = blocks.layout
+    superblock = blocks.superblock
+  }
+
+  /// Space and files by the groups' own counts, as statfs(2) has them after a recovery.
+  func statistics() throws -> VolumeStatistics {
+    var (clusters, inodes): (UInt64, UInt64) = (0, 0)
+    for group in 0..<layout.groupCount {
+      let descriptor = try blocks.descriptor(of: group)
+      clusters += UInt64(descriptor.freeClusters)
+      inodes += UInt64(descriptor.freeInodes)
+    }
+    let total = UInt64(superblock.inodeCount)
+    return VolumeStatistics(
+      blockSize: UInt32(blocks.blockSize), blockCount: superblock.blockCount,
+      freeBlockCount: min(clusters << UInt64(superblock.clusterBits), superblock.blockCount), inodeCount: total,
+      freeInodeCount: min(inodes, total))
+  }
+
+  /// What lies at `offset`: the boot block is in use, what lies behind the volume is not.
+  func extent(at offset: UInt64, limit: UInt64) throws -> Extent {
+    let bits = UInt64(superblock.blockBits)
+    let block = offset >> bits
+    let first = UInt64(superblock.firstDataBlock)
+    if block < first { return cut(Extent.Kind.data, 0..<first, offset, limit) }
+    if block >= superblock.blockCount { return Extent(.unused, offset: offset, length: limit - offset) }
+    let group = (block - first) / layout.blocksPerGroup
+    let start = layout.firstBlock(of: group)
+    let descriptor = try blocks.descriptor(of: group)
+    if superblock.hasGroupChecksums, descriptor.flags.contains(.blocksUninitialised) {
+      return uninitialised(block, group, descriptor, offset, limit)
+    }
+    let bitmap = try bitmap(of: group, descriptor)
+    let count = Int(superblock.blocksPerGroup >> superblock.clusterBits)
+    let clusters = (layout.blockCount(of: group) - 1) >> UInt64(superblock.clusterBits) + 1
+    let map = Bitmap(bitmap.bytes, count: min(count, Int(clusters)))
+    let cluster = Int((block - start) >> UInt64(superblock.clusterBits))
+    let isUsed = map.next(true, from: cluster) == cluster
+    let end = UInt64(map.next(!isUsed, from: cluster)) << UInt64(superblock.clusterBits)
+    return cut(isUsed ? .data : .unused, block..<min(start + end, superblock.blockCount), offset, limit)
+  }
+
+  /// The part of `range` (in blocks) from `offset` to `limit`.
+  private func cut(_ kind: Extent.Kind, _ range: Range<UInt64>, _ offset: UInt64, _ limit: UInt64) -> Extent {
+    let end = min(range.upperBound << UInt64(superblock.blockBits), limit)
+    return Extent(kind, offset: offset, length: end - offset)
+  }
+
+  /// A group's bitmap, its checksum verified.
+  private func bitmap(of group: UInt64, _ descriptor: GroupDescriptor) throws -> MetadataBlock {
+    let name = "the block bitmap of block group \(group)"
+    return try blocks.block(descriptor.blockBitmap, as: .bitmap, of: group, for: name) { block in
+      guard superblock.hasMetadataChecksums else { return }
+      var crc = CRC32C(register: superblock.checksumSeed)
+      crc.update(block.bytes.slice(0, Int(superblock.blocksPerGroup >> superblock.clusterBits) / 8))
+      let isWide = superblock.descriptorSize >= 64
+      guard descriptor.blockBitmapChecksum == (isWide ? crc.register : crc.register & 0xffff) else {
+        throw blocks.damaged("the checksum of \(name) does not match its bytes", at: block.offset)
+      }
+    }
+  }
+
+  /// In a group whose bitmap was never written only its own metadata is in use.
+  private func uninitialised(
+    _ block: UInt64, _ group: UInt64, _ descriptor: GroupDescriptor, _ offset: UInt64, _ limit: UInt64
+  ) -> Extent {
+    let start = layout.firstBlock(of: group)
+    let end = start + layout.blockCount(of: group)
+    let table = UInt64(superblock.inodesPerGroup) * UInt64(superblock.inodeSize)
+    let tableBlocks = (table + UInt64(blocks.blockSize) - 1) / UInt64(blocks.blockSize)
+    let areas = [
+      (start, layout.baseMetadataBlockCount(of: group)), (descriptor.blockBitmap, 1), (descriptor.inodeBitmap, 1),
+      (descriptor.inodeTable, tableBlocks),
+    ]
+    var nextStart = end
+    for (first, count) in areas where count > 0 && first < end && first <= UInt64.max - count {
+      // Whole clusters are in use or free.
+      let unit = superblock.blocksPerCluster
+      let low = max(first, start)
+      let from = start + (low - start) / unit * unit
+      guard first + count > start else { continue }
+      let last = min(first + count, end)
+      let to = min(start + ((last - start) + unit - 1) / unit * unit, end)
+      if from <= block, block < to { return cut(.data, block..<to, offset, limit) }
+      if from > block { nextStart = min(nextStart, from) }
+    }
+    return cut(.unused, block..<nextStart, offset, limit)
+  }
+}

@@ -1,0 +1,252 @@
+import Bytes
+
+/// The superblock, 1024 bytes into the volume (Documentation/filesystems/ext4/super.rst); all numbers little-endian.
+struct Superblock: Hashable, Sendable {
+  /// Where it lies in the volume, in bytes.
+  static let offset: UInt64 = 1024
+  /// Its size in bytes.
+  static let byteCount = 1024
+  static let magic: UInt16 = 0xef53
+
+  /// Offsets of the fields in bytes.
+  enum Field {
+    static let inodeCount = 0x0
+    static let blockCountLow = 0x4
+    static let freeBlockCountLow = 0xc
+    static let freeInodeCount = 0x10
+    static let firstDataBlock = 0x14
+    static let logBlockSize = 0x18
+    static let logClusterSize = 0x1c
+    static let blocksPerGroup = 0x20
+    static let clustersPerGroup = 0x24
+    static let inodesPerGroup = 0x28
+    static let mountTime = 0x2c
+    static let writeTime = 0x30
+    static let magic = 0x38
+    static let state = 0x3a
+    static let creatorOS = 0x48
+    static let revision = 0x4c
+    static let firstInode = 0x54
+    static let inodeSize = 0x58
+    static let blockGroup = 0x5a
+    static let compatible = 0x5c
+    static let incompatible = 0x60
+    static let readOnlyCompatible = 0x64
+    static let uuid = 0x68
+    static let label = 0x78
+    static let reservedDescriptorBlocks = 0xce
+    static let journalUUID = 0xd0
+    static let journalInode = 0xe0
+    static let journalDevice = 0xe4
+    static let lastOrphan = 0xe8
+    static let hashSeed = 0xec
+    static let defaultHash = 0xfc
+    static let descriptorSize = 0xfe
+    static let firstMetaGroup = 0x104
+    static let blockCountHigh = 0x150
+    static let freeBlockCountHigh = 0x158
+    static let flags = 0x160
+    static let checksumType = 0x175
+    static let errorCount = 0x194
+    static let lastErrorTime = 0x1cc
+    static let lastErrorFunction = 0x1e0
+    static let backupGroups = 0x24c
+    static let checksumSeed = 0x270
+    static let encodingFlags = 0x27e
+    static let orphanFileInode = 0x280
+    static let checksum = 0x3fc
+  }
+
+  /// Bits of `s_state`.
+  struct State: OptionSet, Hashable, Sendable {
+    let rawValue: UInt16
+    static let cleanlyUnmounted = Self(rawValue: 1)
+    static let hasErrors = Self(rawValue: 2)
+  }
+
+  let inodeCount: UInt32
+  let blockCount: UInt64
+  let freeBlockCount: UInt64
+  let freeInodeCount: UInt32
+  let firstDataBlock: UInt32
+  /// Power of two of a block's size in bytes, 10 to 16.
+  let blockBits: UInt32
+  /// Power of two of a cluster's size in blocks; 0 without bigalloc.
+  let clusterBits: UInt32
+  let blocksPerGroup: UInt32
+  let inodesPerGroup: UInt32
+  let state: State
+  let creatorOS: UInt32
+  let revision: UInt32
+  /// The first inode that is not reserved.
+  let firstInode: UInt32
+  /// Size of an inode in bytes.
+  let inodeSize: Int
+  /// The group that this copy lies in.
+  let blockGroup: UInt16
+  let compatible: CompatibleFeatures
+  let incompatible: IncompatibleFeatures
+  let readOnly: ReadOnlyFeatures
+  let uuid: [UInt8]
+  let label: String
+  let reservedDescriptorBlocks: UInt16
+  let journalInode: UInt32
+  let journalDevice: UInt32
+  let lastOrphan: UInt32
+  let hashSeed: [UInt32]
+  /// Size of a group descriptor in bytes.
+  let descriptorSize: Int
+  let firstMetaGroup: UInt32
+  let flags: UInt32
+  let errorCount: UInt32
+  let lastErrorFunction: String
+  /// The two groups with copies of the superblock (sparse_super2).
+  let backupGroups: [UInt32]
+  /// What every checksum starts from.
+  let checksumSeed: UInt32
+  /// Names that are not UTF-8 are refused in casefolded directories.
+  let isEncodingStrict: Bool
+  let orphanFileInode: UInt32
+
+  /// Size of a block in bytes.
+  var blockSize: Int { 1 << Int(blockBits) }
+  /// Blocks in a cluster.
+  var blocksPerCluster: UInt64 { 1 << UInt64(clusterBits) }
+  var hasMetadataChecksums: Bool { readOnly.contains(.metadataChecksums) }
+  /// Whether group descriptors bear checksums and the flags of groups that were never written.
+  var hasGroupChecksums: Bool { hasMetadataChecksums || readOnly.contains(.groupChecksums) }
+
+  /// Blocks of all groups that inodes may point to start here.
+  var groupCount: UInt64 {
+    (blockCount - UInt64(firstDataBlock) + UInt64(blocksPerGroup) - 1) / UInt64(blocksPerGroup)
+  }
+
+  /// Whether the bytes bear the magic number and sane sizes, checksums aside.
+  static func isPlausible(_ bytes: RawSpan) -> Bool {
+    bytes.byteCount >= byteCount && bytes.littleEndian(at: Field.magic) == magic
+      && bytes.littleEndian(at: Field.logBlockSize, as: UInt32.self) <= 6
+      && bytes.littleEndian(at: Field.blocksPerGroup, as: UInt32.self) > 0
+      && bytes.littleEndian(at: Field.inodesPerGroup, as: UInt32.self) > 0
+  }
+
+  /// Parses a superblock or a copy of it.
+  init(parsing bytes: RawSpan) throws(LayoutError) {
+    try bytes.require(Self.byteCount, of: "superblock")
+    let magic: UInt16 = bytes.littleEndian(at: Field.magic)
+    guard magic == Self.magic else {
+      throw LayoutError("the superblock has no magic number", at: Field.magic)
+    }
+    compatible = CompatibleFeatures(rawValue: bytes.littleEndian(at: Field.compatible))
+    incompatible = IncompatibleFeatures(rawValue: bytes.littleEndian(at: Field.incompatible))
+    readOnly = ReadOnlyFeatures(rawValue: bytes.littleEndian(at: Field.readOnlyCompatible))
+    try Self.verifyChecksum(bytes, readOnly)
+    inodeCount = bytes.littleEndian(at: Field.inodeCount)
+    let isWide = incompatible.contains(.wide)
+    func wide(_ low: Int, _ high: Int) -> UInt64 {
+      UInt64(bytes.littleEndian(at: low, as: UInt32.self))
+        | (isWide ? UInt64(bytes.littleEndian(at: high, as: UInt32.self)) << 32 : 0)
+    }
+    blockCount = wide(Field.blockCountLow, Field.blockCountHigh)
+    freeBlockCount = wide(Field.freeBlockCountLow, Field.freeBlockCountHigh)
+    freeInodeCount = bytes.littleEndian(at: Field.freeInodeCount)
+    firstDataBlock = bytes.littleEndian(at: Field.firstDataBlock)
+    let logBlockSize: UInt32 = bytes.littleEndian(at: Field.logBlockSize)
+    guard logBlockSize <= 6 else {
+      throw LayoutError("the block size 2^(10 + \(logBlockSize)) is more than 64 KiB", at: Field.logBlockSize)
+    }
+    blockBits = 10 + logBlockSize
+    blocksPerGroup = bytes.littleEndian(at: Field.blocksPerGroup)
+    inodesPerGroup = bytes.littleEndian(at: Field.inodesPerGroup)
+    clusterBits = try Self.clusterBits(bytes, readOnly, logBlockSize)
+    state = State(rawValue: bytes.littleEndian(at: Field.state))
+    creatorOS = bytes.littleEndian(at: Field.creatorOS)
+    revision = bytes.littleEndian(at: Field.revision)
+    firstInode = revision == 0 ? 11 : bytes.littleEndian(at: Field.firstInode)
+    inodeSize = revision == 0 ? 128 : Int(bytes.littleEndian(at: Field.inodeSize, as: UInt16.self))
+    blockGroup = bytes.littleEndian(at: Field.blockGroup)
+    let uuid = bytes.slice(Field.uuid, 16)
+    self.uuid = uuid.array
+    label = bytes.slice(Field.label, 16).text
+    reservedDescriptorBlocks = bytes.littleEndian(at: Field.reservedDescriptorBlocks)
+    journalInode = bytes.littleEndian(at: Field.journalInode)
+    journalDevice = bytes.littleEndian(at: Field.journalDevice)
+    lastOrphan = bytes.littleEndian(at: Field.lastOrphan)
+    hashSeed = [0, 4, 8, 12].map { bytes.littleEndian(at: Field.hashSeed + $0) }
+    descriptorSize = isWide ? Int(bytes.littleEndian(at: Field.descriptorSize, as: UInt16.self)) : 32
+    firstMetaGroup = bytes.littleEndian(at: Field.firstMetaGroup)
+    flags = bytes.littleEndian(at: Field.flags)
+    errorCount = bytes.littleEndian(at: Field.errorCount)
+    lastErrorFunction = bytes.slice(Field.lastErrorFunction, 32).text
+    backupGroups = [0, 4].map { bytes.littleEndian(at: Field.backupGroups + $0) }
+    if incompatible.contains(.checksumSeed) {
+      checksumSeed = bytes.littleEndian(at: Field.checksumSeed)
+    } else {
+      var crc = CRC32C()
+      crc.update(uuid)
+      checksumSeed = crc.register
+    }
+    isEncodingStrict = bytes.littleEndian(at: Field.encodingFlags, as: UInt16.self) & 1 != 0
+    orphanFileInode = bytes.littleEndian(at: Field.orphanFileInode)
+    try checkGeometry()
+  }
+
+  /// Compares the checksum at the end (metadata_csum) with the bytes before it.
+  private static func verifyChecksum(_ bytes: RawSpan, _ features: ReadOnlyFeatures) throws(LayoutError) {
+    guard features.contains(.metadataChecksums) else { return }
+    let type: UInt8 = bytes.littleEndian(at: Field.checksumType)
+    guard type == 1 else {
+      throw LayoutError("the superblock's checksum type \(type) is not CRC-32C", at: Field.checksumType)
+    }
+    var crc = CRC32C()
+    crc.update(bytes.slice(0, Field.checksum))
+    guard crc.register == bytes.littleEndian(at: Field.checksum, as: UInt32.self) else {
+      throw LayoutError("the superblock's checksum does not match its bytes", at: Field.checksum)
+    }
+  }
+
+  private static func clusterBits(
+    _ bytes: RawSpan, _ features: ReadOnlyFeatures, _ logBlockSize: UInt32
+  ) throws(LayoutError) -> UInt32 {
+    guard features.contains(.bigAllocation) else { return 0 }
+    let logClusterSize: UInt32 = bytes.littleEndian(at: Field.logClusterSize)
+    guard logBlockSize...20 ~= logClusterSize else {
+      throw LayoutError("the cluster size 2^(10 + \(logClusterSize)) is not possible", at: Field.logClusterSize)
+    }
+    let bits = logClusterSize - logBlockSize
+    let clusters: UInt32 = bytes.littleEndian(at: Field.clustersPerGroup)
+    let blocks: UInt32 = bytes.littleEndian(at: Field.blocksPerGroup)
+    guard UInt64(clusters) << UInt64(bits) == UInt64(blocks) else {
+      throw LayoutError(
+        "\(clusters) clusters and \(blocks) blocks in a group contradict each other", at: Field.clustersPerGroup)
+    }
+    return bits
+  }
+
+  /// Throws where sizes and counts contradict each other.
+  private func checkGeometry() throws(LayoutError) {
+    guard inodeSize >= 128, inodeSize <= blockSize, inodeSize.nonzeroBitCount == 1 else {
+      throw LayoutError("an inode size of \(inodeSize) bytes is not possible", at: Field.inodeSize)
+    }
+    let isSaneDescriptor =
+      !incompatible.contains(.wide) || 64...1024 ~= descriptorSize && descriptorSize.nonzeroBitCount == 1
+    guard isSaneDescriptor else {
+      throw LayoutError("a group descriptor size of \(descriptorSize) bytes is not possible", at: Field.descriptorSize)
+    }
+    guard firstDataBlock <= 1, UInt64(firstDataBlock) < blockCount, blockCount <= 1 << 48 else {
+      throw LayoutError(
+        "\(blockCount) blocks, the first of them \(firstDataBlock), are not possible", at: Field.blockCountLow)
+    }
+    guard blocksPerGroup > 0, UInt64(blocksPerGroup) >> UInt64(clusterBits) <= UInt64(blockSize) * 8,
+      UInt64(blocksPerGroup) >> UInt64(clusterBits) % 8 == 0
+    else {
+      throw LayoutError("\(blocksPerGroup) blocks in a group are not possible", at: Field.blocksPerGroup)
+    }
+    guard inodesPerGroup > 0, Int(inodesPerGroup) <= blockSize * 8, inodesPerGroup % 8 == 0 else {
+      throw LayoutError("\(inodesPerGroup) inodes in a group are not possible", at: Field.inodesPerGroup)
+    }
+    guard groupCount * UInt64(inodesPerGroup) == UInt64(inodeCount) else {
+      throw LayoutError(
+        "\(inodeCount) inodes are not \(groupCount) groups of \(inodesPerGroup)", at: Field.inodeCount)
+    }
+  }
+}

@@ -1,0 +1,14 @@
+import Support
+
+/// A volume in a file, mounted by the kernel until its owner goes.
+final class Mount {
+  let folder: String
+
+  /// Mounts the file `image` of `scratch` at a folder beside it.
+  init(_ scratch: Scratch, _ image: String = "disk", options: String = "ro,noatime") throws {
+    folder = scratch.file(image + ".mounted")
+    try scratch.shell("mkdir -p \(image).mounted; mount -o loop,\(options) \(image) \(image).mounted")
+  }
+
+  deinit { _ = try? run(["umount", folder]) }
+}
