@@ -65,9 +65,9 @@ struct DirectoryLookup {
 
   private func matches(_ entry: DirectoryBlock.Entry, _ block: borrowing DirectoryBlock) -> Bool {
     if inode.flags.contains(.encrypted) { return EncryptedName.shown(block.name(entry)) == name.bytes }
+    guard let folded else { return block.isNamed(entry, name.bytes.raw) }
     if block.isNamed(entry, name.bytes.raw) { return true }
-    guard let folded else { return false }
-    return folded.matches(block.name(entry))
+    return folded.matches(block.bytes.slice(entry.nameOffset, entry.nameLength))
   }
 
   /// What an index says.
