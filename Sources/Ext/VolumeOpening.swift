@@ -57,7 +57,7 @@ enum VolumeOpening {
     }
     let unknown = superblock.incompatible.subtracting(.readable)
     guard unknown.isEmpty else {
-      let names = featureNames(unknown.rawValue, IncompatibleFeatures.names, letter: "I").joined(separator: ", ")
+      let names = bitNames(unknown.rawValue, IncompatibleFeatures.names, letter: "I").joined(separator: ", ")
       throw ImageError(.unsupported, format: type, "the volume uses features that cannot be read: \(names)")
     }
   }
