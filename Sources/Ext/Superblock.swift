@@ -232,7 +232,7 @@ struct Superblock: Hashable, Sendable {
     guard isSaneDescriptor else {
       throw LayoutError("a group descriptor size of \(descriptorSize) bytes is not possible", at: Field.descriptorSize)
     }
-    guard firstDataBlock <= 1, UInt64(firstDataBlock) < blockCount, blockCount <= 1 << 48 else {
+    guard firstDataBlock <= 1, UInt64(firstDataBlock) < blockCount, blockCount <= 1 << (62 - UInt64(blockBits)) else {
       throw LayoutError(
         "\(blockCount) blocks, the first of them \(firstDataBlock), are not possible", at: Field.blockCountLow)
     }

@@ -25,7 +25,8 @@ import Testing
       truncate -s 600M disk; mke2fs -q -F -N 20000 -d tree \(options) disk 2>/dev/null
       """)
     let volume = try ExtVolume(FileSource(FilePath(scratch.file("disk"))))
-    try scratch.shell("mkdir -m 755 tree/lost+found; chmod --reference=/root tree; chmod 700 tree/lost+found; chmod 755 tree")
+    try scratch.shell(
+      "mkdir -m 755 tree/lost+found; chmod --reference=/root tree; chmod 700 tree/lost+found; chmod 755 tree")
     var comparison = TreeComparison(volume, [])
     try comparison.run(scratch.file("tree"))
     #expect(comparison.differences == [])
@@ -100,7 +101,8 @@ import Testing
   @Test("Journal devices are no volumes, ext volumes are probed")
   func probes() throws {
     let scratch = try Scratch()
-    try scratch.shell("truncate -s 16M a b c; mke2fs -q -F -O journal_dev a; mke2fs -q -F -t ext4 b; mkswap c 2>/dev/null >&2")
+    try scratch.shell(
+      "truncate -s 16M a b c; mke2fs -q -F -O journal_dev a; mke2fs -q -F -t ext4 b; mkswap c 2>/dev/null >&2")
     func probe(_ name: String) throws -> Bool { try FilesystemType.ext.probe(FileSource(FilePath(scratch.file(name)))) }
     #expect(try !probe("a"))
     #expect(try probe("b"))

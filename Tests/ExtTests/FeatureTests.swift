@@ -32,10 +32,11 @@ struct FeatureCase: Sendable, CustomStringConvertible {
     FeatureCase("-t ext4 -O sparse_super2 -b 1024"), FeatureCase("-t ext4 -O uninit_bg,^metadata_csum"),
     FeatureCase("-t ext4 -O metadata_csum_seed"), FeatureCase("-t ext4 -O large_dir -b 1024", names: 40000),
     FeatureCase("-t ext4 -O orphan_file"), FeatureCase("-t ext4 -O ^dir_index", names: 1000),
-    FeatureCase("-t ext4 -O ^has_journal,^huge_file,^dir_nlink"),     FeatureCase("-t ext4 -O fast_commit"),
+    FeatureCase("-t ext4 -O ^has_journal,^huge_file,^dir_nlink"), FeatureCase("-t ext4 -O fast_commit"),
     FeatureCase("-t ext4 disk; tune2fs -E hash_alg=tea"),
     FeatureCase("-t ext4 -b 1024 disk; tune2fs -E hash_alg=legacy"),
-    FeatureCase("-t ext2", tree: "-"), FeatureCase("-t ext2 -b 1024 -O ^sparse_super,^resize_inode,^filetype", tree: "-"),
+    FeatureCase("-t ext2", tree: "-"),
+    FeatureCase("-t ext2 -b 1024 -O ^sparse_super,^resize_inode,^filetype", tree: "-"),
     FeatureCase("-t ext2 -r 0 -b 1024 -O none", tree: "small"), FeatureCase("-t ext3", tree: "-"),
     FeatureCase("-t ext3 -b 1024 -O dir_index", names: 9000, tree: "-"),
   ]

@@ -55,7 +55,9 @@ struct UncleanCase: Sendable, CustomStringConvertible {
 }
 
 @Suite struct JournalTests {
-  @Test("Unclean volumes read as the kernel recovers them", .enabled(if: Machine.hasLoopDevices), arguments: UncleanCase.all)
+  @Test(
+    "Unclean volumes read as the kernel recovers them", .enabled(if: Machine.hasLoopDevices), arguments: UncleanCase.all
+  )
   func unclean(_ test: UncleanCase) throws {
     let scratch = try Scratch()
     try test.make(in: scratch)
@@ -74,7 +76,8 @@ struct UncleanCase: Sendable, CustomStringConvertible {
 
   @Test(
     "Journals of debugfs are replayed as e2fsck replays them",
-    arguments: ["-t ext4", "-t ext4 -O ^metadata_csum", "-t ext3 -b 1024", "-t ext4 -O ^64bit -b 1024"], ["jo", "jo -c"])
+    arguments: ["-t ext4", "-t ext4 -O ^metadata_csum", "-t ext3 -b 1024", "-t ext4 -O ^64bit -b 1024"],
+    ["jo", "jo -c"])
   func written(_ options: String, _ open: String) throws {
     let scratch = try Scratch()
     try scratch.shell(

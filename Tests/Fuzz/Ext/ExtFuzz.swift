@@ -71,7 +71,8 @@ func readContents(_ contents: any FileContents) throws {
   var bytes = [UInt8](repeating: 0, count: 65536)
   for step in 0..<24 where offset < contents.byteCount {
     let extent = try contents.extent(at: offset, limit: contents.byteCount)
-    precondition(extent.offset == offset && extent.length > 0 && extent.end <= contents.byteCount, "an extent of nothing")
+    precondition(
+      extent.offset == offset && extent.length > 0 && extent.end <= contents.byteCount, "an extent of nothing")
     let count = Int(min(extent.length, UInt64(step % 3 == 0 ? 65536 : 700)))
     try bytes.withUnsafeMutableBytes { raw in
       var span = MutableRawSpan(_unsafeBytes: raw)
