@@ -33,7 +33,8 @@ struct DirectoryLookup {
     if directory.isIndexed, let hashed = hashedName {
       switch try indexed(directory, hashed) {
       case .found(let file): return file
-      case .absent: return nil
+      // Volumes that do not say which sort of `char` they were hashed with may have been made on another machine.
+      case .absent: if blocks.superblock.flags & 3 != 0 { return nil }
       case .unusable: break
       }
     }

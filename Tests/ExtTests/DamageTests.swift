@@ -13,14 +13,36 @@ struct Survey {
 
   /// Looks at everything; errors of a file are kept in its place.
   init(_ volume: ExtVolume) {
+    attempt("space") {
+      var parts: [String] = []
+      var offset: UInt64 = 0
+      let end = try volume.statistics().blockCount * UInt64(volume.statistics().blockSize)
+      while offset < end {
+        let extent = try volume.allocation(at: offset, limit: end)
+        parts.append("\(extent.kind) \(extent.end)")
+        offset = extent.end
+      }
+      return parts.joined(separator: "\n")
+    }
     var waiting: [(path: String, file: FileID)] = [("", volume.root)]
     var seen: Set<FileID> = []
     while let (path, file) = waiting.popLast(), lines.count < 20000 {
       attempt(path + " attributes") {
         let found = try volume.attributes(of: file)
-        return "\(found)"
+        let times = [found.modified, found.accessed, found.changed, found.created].compactMap { $0 }
+        let numbers = [
+          UInt64(found.mode), UInt64(found.owner), UInt64(found.group), found.byteCount, found.allocatedByteCount,
+          UInt64(found.linkCount), UInt64(found.device?.major ?? 0), UInt64(found.device?.minor ?? 0),
+        ]
+        return (numbers.map(String.init) + times.map { "\($0.seconds).\($0.nanoseconds)" } + found.flags)
+          .joined(separator: " ")
       }
-      attempt(path + " extended") { "\(try volume.extendedAttributes(of: file))" }
+      attempt(path + " extended") {
+        try volume.extendedAttributes(of: file).map {
+          "\($0.name)=\($0.value.map { String($0) }.joined(separator: " "))"
+        }
+        .joined(separator: "\n")
+      }
       guard let kind = try? volume.attributes(of: file).kind else { continue }
       if kind == .symbolicLink { attempt(path + " link") { "\(try volume.symbolicLinkTarget(of: file))" } }
       if kind == .regular { attempt(path + " contents") { try Self.contents(volume, file) } }
@@ -34,13 +56,13 @@ struct Survey {
           precondition(last.next > position)
           position = last.next
           for entry in batch {
-            names.append("\(entry)")
+            names.append("\(entry.name) \(entry.file.number) \(entry.kind?.name ?? "-") \(entry.next)")
             waiting.append((path + "/" + entry.name.description, entry.file))
           }
         }
         return names.sorted().joined(separator: "\n")
       }
-      attempt(path + " lookup") { "\(try volume.lookup("n0000003-\u{1}", in: file) as FileID?)" }
+      attempt(path + " lookup") { String(try volume.lookup("n0000040-", in: file)?.number ?? 0) }
     }
   }
 
@@ -86,9 +108,9 @@ struct Survey {
         dumpe2fs disk 2>/dev/null | sed -n 's/.*uperblock at \\([0-9]*\\), Group descriptors at \\([0-9]*\\).*/\\1 \\2/p'
         dumpe2fs disk 2>/dev/null | sed -n 's/.*Inode table at \\([0-9]*\\)-.*/\\1/p' | while read b; do seq $b $((b + 9)); done
         for f in / /many /attributes /kinds; do debugfs -R "blocks $f" disk 2>/dev/null; done
-        for f in /pieces /one; do debugfs -R "ex $f" disk 2>/dev/null | awk '/^ *[01]\\/ *[1-9]/ { for (i = 1; i <= NF; i++) if ($i ~ /^[0-9]+$/) n = $i; }'; done
+        debugfs -R 'stat /pieces' disk 2>/dev/null | grep -o '(ETB[0-9]*):[0-9]*' | sed 's/.*://'
         debugfs -R 'stat /attributes/5' disk 2>/dev/null | sed -n 's/.*File ACL: \\([0-9]*\\).*/\\1/p'
-        debugfs -R 'ex /pieces' disk 2>/dev/null | awk '/->|[0-9]+ +[0-9]+ *$/ && $1 ~ /^0\\// { print $NF }' | head -3
+        dumpe2fs disk 2>/dev/null | sed -n 's/.*Block bitmap at \\([0-9]*\\).*/\\1/p'
       } | tr ' ' '\\n' | sed '/^[0-9][0-9]*$/!d'
       """
     ).output

@@ -9,11 +9,11 @@ import Testing
 struct FeatureCase: Sendable, CustomStringConvertible {
   let options: String
   var size = "256M"
-  var names = 3000
+  var names = 1500
   var tree = "fallocate"
   var description: String { options }
 
-  init(_ options: String, size: String = "256M", names: Int = 3000, tree: String = "fallocate") {
+  init(_ options: String, size: String = "256M", names: Int = 1500, tree: String = "fallocate") {
     self.options = options
     self.size = size
     self.names = names
@@ -65,6 +65,40 @@ struct FeatureCase: Sendable, CustomStringConvertible {
     #expect(report.findings == [])
     try compareFacts(volume, scratch)
     try compareSpace(volume, scratch)
+  }
+
+  @Test("Indexes of three levels lead to every name", .enabled(if: Machine.hasLoopDevices))
+  func deepIndex() throws {
+    let scratch = try Scratch()
+    try scratch.shell("truncate -s 128M disk; mke2fs -q -F -t ext4 -O large_dir -b 1024 -N 1000 disk")
+    let mount = try Mount(scratch, options: "rw")
+    let program = """
+      import os, sys
+      os.chdir(sys.argv[1]); os.mkdir("d"); open("d/first", "w").close()
+      for i in range(60000): os.link("d/first", "d/%d-%s" % (i, "n" * 235))
+      """
+    try withExtendedLifetime(mount) { _ = try run(["python3", "-c", program, mount.folder], expecting: 0) }
+    try scratch.shell("umount disk.mounted; mount -o loop,ro disk disk.mounted")
+    let levels = try scratch.shell("debugfs -R 'htree_dump /d' disk 2>/dev/null | grep -m1 -i 'indirect levels'").output
+    #expect(levels.contains("2"))
+    let volume = try ExtVolume(FileSource(FilePath(scratch.file("disk"))))
+    let directory = try #require(try volume.lookup("d", in: volume.root))
+    let file = try #require(try volume.lookup("first", in: directory))
+    let suffix = String(repeating: "n", count: 235)
+    for number in stride(from: 0, to: 60000, by: 7) {
+      let found = try volume.lookup(FileName("\(number)-\(suffix)"), in: directory)
+      #expect(found == file)
+    }
+    #expect(try volume.lookup(FileName("60000-\(suffix)"), in: directory) == nil)
+    var count = 0
+    var position: UInt64 = 0
+    while true {
+      let batch = try volume.entries(of: directory, from: position, limit: 1000)
+      guard let last = batch.last else { break }
+      count += batch.count
+      position = last.next
+    }
+    #expect(count == 60001)
   }
 
   /// Type, label, identifier, features and counts as dumpe2fs(8) and blkid(8) say them.

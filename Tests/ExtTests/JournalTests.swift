@@ -33,16 +33,16 @@ struct UncleanCase: Sendable, CustomStringConvertible {
     try scratch.shell("truncate -s 300M disk; mke2fs -q -F \(options) disk")
     let mount = try Mount(scratch, options: mountOptions)
     try withExtendedLifetime(mount) {
-      try AwkwardTree.fill(mount.folder, count: 1500, options: "small")
+      try AwkwardTree.fill(mount.folder, count: 700, options: "small")
       try scratch.shell(
         """
         cd disk.mounted
-        sync
+        sync -f .
         rm -r small names; rm sizes/4097 pieces; mv times moved; mkdir new
         # Blocks that were a directory's become a file's: without revokes their old copies would come back.
         for i in $(seq 300); do echo $i > new/$i; done
         printf '\\300\\073\\071\\230 starts like a journal block' | dd of=escaped bs=4096 conv=sync status=none
-        for i in 1 2 3; do rm -rf again; mkdir again; touch again/$(printf 'x%.0s' $(seq 200))-{1..200}; sync; done
+        for i in 1 2 3; do rm -rf again; mkdir again; touch again/$(printf 'x%.0s' $(seq 200))-{1..200}; sync -f .; done
         rm -r again
         head -c 3000000 /dev/urandom > reused
         setfattr -n user.late -v value new/7 2>/dev/null || true
@@ -77,7 +77,7 @@ struct UncleanCase: Sendable, CustomStringConvertible {
   @Test(
     "Journals of debugfs are replayed as e2fsck replays them",
     arguments: ["-t ext4", "-t ext4 -O ^metadata_csum", "-t ext3 -b 1024", "-t ext4 -O ^64bit -b 1024"],
-    ["jo", "jo -c"])
+    ["jo", "jo -c -v 1", "jo -c -v 2", "jo -c -v 3"])
   func written(_ options: String, _ open: String) throws {
     let scratch = try Scratch()
     try scratch.shell(
