@@ -47,6 +47,12 @@ enum VolumeOpening {
       warnings.append("the volume was not unmounted cleanly; what is read may be inconsistent until e2fsck has run")
     }
     warnings += faults(of: blocks.superblock, source)
+    if blocks.superblock.incompatible.contains(.multiMountProtection), blocks.superblock.protectionBlock != 0,
+      let block = try? blocks.block(blocks.superblock.protectionBlock, for: "the multiple mount protection"),
+      let user = MountProtection.user(block.bytes)
+    {
+      warnings.append("\(user) has the volume mounted, or was cut off; what is read may change meanwhile")
+    }
     return (blocks, warnings)
   }
 

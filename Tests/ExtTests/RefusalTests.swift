@@ -25,6 +25,11 @@ import Testing
     let unclean = try volume("-t ext2", "debugfs -w -R 'ssv state 0' disk").0
     #expect(unclean.warnings.contains { $0.contains("not unmounted cleanly") })
     #expect(try volume("-t ext4", "true").0.warnings == [])
+    #expect(try volume("-t ext4 -b 4096 -O mmp", "true").0.warnings == [])
+    // The number of a machine that has the volume mounted, in the block that dumpe2fs names.
+    let mark =
+      "block=$(dumpe2fs -h disk | sed -n 's/^MMP block number: *//p'); printf '\\1\\0\\0\\0' | dd of=disk bs=1 seek=$((block * 4096 + 4)) conv=notrunc"
+    #expect(try volume("-t ext4 -b 4096 -O mmp", mark).0.warnings.contains { $0.contains("mounted") })
   }
 
   @Test("A volume that was cut off is read as far as it goes")
