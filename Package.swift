@@ -76,7 +76,8 @@ let package = Package(
     .target(
       name: "Flashing",
       dependencies: [
-        "Clonezilla", "Images", "Codecs", "Partitions", "Filesystems", "Browsing", "Flow", "BlockIO", "Bytes", "Threads",
+        "Clonezilla", "Images", "Codecs", "Partitions", "Filesystems", "Browsing", "Flow", "BlockIO", "Bytes",
+        "Threads",
         "CLinux", system,
       ],
       swiftSettings: strict),

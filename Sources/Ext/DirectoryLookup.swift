@@ -33,7 +33,8 @@ struct DirectoryLookup {
     if directory.isIndexed, let hashed = hashedName {
       switch try indexed(directory, hashed) {
       case .found(let file): return file
-      case .absent: return nil
+      // Volumes that do not say which sort of `char` they were hashed with may have been made on another machine.
+      case .absent: if blocks.superblock.flags & 3 != 0 { return nil }
       case .unusable: break
       }
     }
@@ -65,9 +66,9 @@ struct DirectoryLookup {
 
   private func matches(_ entry: DirectoryBlock.Entry, _ block: borrowing DirectoryBlock) -> Bool {
     if inode.flags.contains(.encrypted) { return EncryptedName.shown(block.name(entry)) == name.bytes }
+    guard let folded else { return block.isNamed(entry, name.bytes.raw) }
     if block.isNamed(entry, name.bytes.raw) { return true }
-    guard let folded else { return false }
-    return folded.matches(block.name(entry))
+    return folded.matches(block.bytes.slice(entry.nameOffset, entry.nameLength))
   }
 
   /// What an index says.

@@ -119,8 +119,8 @@ extension Superblock {
 
   /// The features' names, in the order of dumpe2fs(8).
   var featureNames: [String] {
-    Ext.featureNames(compatible.rawValue, CompatibleFeatures.names, letter: "C")
-      + Ext.featureNames(incompatible.rawValue, IncompatibleFeatures.names, letter: "I")
-      + Ext.featureNames(readOnly.rawValue, ReadOnlyFeatures.names, letter: "R")
+    bitNames(compatible.rawValue, CompatibleFeatures.names, letter: "C")
+      + bitNames(incompatible.rawValue, IncompatibleFeatures.names, letter: "I")
+      + bitNames(readOnly.rawValue, ReadOnlyFeatures.names, letter: "R")
   }
 }

@@ -63,7 +63,7 @@ struct ReadOnlyFeatures: OptionSet, Hashable, Sendable {
 }
 
 /// The names of the bits set in `word`; bits without one as `FEATURE_C5`, with the letter of their set.
-func featureNames(_ word: UInt32, _ names: [String?], letter: Character) -> [String] {
+func bitNames(_ word: UInt32, _ names: [String?], letter: Character) -> [String] {
   (0..<32).filter { word & 1 << UInt32($0) != 0 }.map { bit in
     (bit < names.count ? names[bit] : nil) ?? "FEATURE_\(letter)\(bit)"
   }

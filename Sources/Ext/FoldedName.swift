@@ -1,3 +1,5 @@
+import Bytes
+
 /// A name as casefolded directories compare it: without the difference of upper and lower case and of equivalent
 /// spellings, and without characters that are not shown.
 ///
@@ -11,7 +13,7 @@ struct FoldedName {
 
   init(_ bytes: [UInt8]) {
     if bytes.allSatisfy({ $0 < 0x80 }) {
-      ascii = Self.folded(ascii: bytes)
+      ascii = bytes.map(Self.folded)
     } else {
       ascii = nil
     }
@@ -19,13 +21,20 @@ struct FoldedName {
   }
 
   /// Whether a name in the directory is this one.
-  func matches(_ bytes: [UInt8]) -> Bool {
-    if let ascii, bytes.allSatisfy({ $0 < 0x80 }) { return ascii == Self.folded(ascii: bytes) }
-    guard let text, let other = String(validating: bytes, as: UTF8.self) else { return false }
+  func matches(_ bytes: RawSpan) -> Bool {
+    var isASCII = true
+    var isEqual = ascii?.count == bytes.byteCount
+    for index in 0..<bytes.byteCount {
+      let byte = bytes.littleEndian(at: index, as: UInt8.self)
+      isASCII = isASCII && byte < 0x80
+      if isEqual, let ascii { isEqual = ascii[index] == Self.folded(byte) }
+    }
+    if ascii != nil, isASCII { return isEqual }
+    guard let text, let other = String(validating: bytes.array, as: UTF8.self) else { return false }
     return text == Self.folded(other)
   }
 
-  private static func folded(ascii bytes: [UInt8]) -> [UInt8] { bytes.map { 0x41...0x5a ~= $0 ? $0 | 0x20 : $0 } }
+  private static func folded(_ byte: UInt8) -> UInt8 { 0x41...0x5a ~= byte ? byte | 0x20 : byte }
 
   private static func folded(_ text: String) -> String {
     var result = String.UnicodeScalarView()

@@ -51,7 +51,4 @@ extension Inode {
     let new: UInt32 = map.littleEndian(at: 4)
     return .init(major: new >> 8 & 0xfff, minor: new & 0xff | new >> 12 & 0xfff00)
   }
-
-  /// The project that quotas count the file for.
-  var project: UInt32 { holds(Field.project, 4) ? bytes.littleEndian(at: Field.project) : 0 }
 }

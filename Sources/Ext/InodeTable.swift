@@ -3,7 +3,7 @@ import Filesystems
 
 extension VolumeBlocks {
   /// Bytes of an inode table read at once, where a block is smaller.
-  private static let pieceByteCount: UInt64 = 16 << 10
+  private static let pieceByteCount: UInt64 = 4 << 10
 
   /// The inode `number`, which must be in use; its checksum verified.
   func inode(_ number: UInt64) throws -> Inode {

@@ -66,11 +66,7 @@ struct JournalReplay {
     var left = UInt64(log.superblock.end - log.superblock.first)
     walking: while left > 0, pass == .scan || sequence != end {
       let here = block
-      let found = try log.withBlock(here) { bytes -> (JournalHeader, [JournalTag])? in
-        guard let header = JournalHeader(parsing: bytes), header.sequence == sequence else { return nil }
-        let isDescriptor = header.kind == .descriptor
-        return (header, isDescriptor ? JournalTag.all(in: bytes, features) : [])
-      }
+      let found = try head(of: here, in: sequence)
       guard let (header, tags) = found else { break }
       block = log.next(block)
       left -= 1
@@ -99,6 +95,14 @@ struct JournalReplay {
       transactionCount = end &- log.superblock.sequence
     } else if sequence != end {
       throw try damaged("the log ends at transaction \(sequence), and was whole up to \(end)", block: block)
+    }
+  }
+
+  /// What a block of the log says to be, with its tags if it is a descriptor; nil where the log has ended before it.
+  private func head(of number: UInt32, in sequence: UInt32) throws -> (JournalHeader, [JournalTag])? {
+    try log.withBlock(number) { bytes in
+      guard let header = JournalHeader(parsing: bytes), header.sequence == sequence else { return nil }
+      return (header, header.kind == .descriptor ? JournalTag.all(in: bytes, features) : [])
     }
   }
 

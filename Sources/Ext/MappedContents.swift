@@ -7,6 +7,8 @@ final class MappedContents: FileContents {
   let byteCount: UInt64
   private let map: BlockMap
   private let blockSize: UInt64
+  /// Runs that are joined to one, at most; lists of blocks have one for every few MiB.
+  private static let mostJoined = 256
   /// The run that was found last.
   private var last: BlockRun?
 
@@ -30,7 +32,9 @@ final class MappedContents: FileContents {
     } else {
       run = try map.run(at: block)
     }
-    while run.end < limit {
+    var joined = 0
+    while run.end < limit, joined < Self.mostJoined {
+      joined += 1
       let next = try map.run(at: run.end)
       guard next.follows(run) else { break }
       run.count += next.count

@@ -41,8 +41,9 @@ struct QuickCheck {
 
   private mutating func checkCopies() throws {
     var count = 0
-    for group in 1..<max(blocks.layout.groupCount, 1)
-    where count < Self.mostCopies && blocks.layout.hasSuperblock(group) {
+    for group in 1..<max(min(blocks.layout.groupCount, Self.mostGroups), 1) {
+      guard count < Self.mostCopies else { break }
+      guard blocks.layout.hasSuperblock(group) else { continue }
       count += 1
       let offset = blocks.layout.superblockOffset(of: group)
       guard offset + UInt64(Superblock.byteCount) <= sourceByteCount else { continue }

@@ -7,6 +7,8 @@ struct SpaceMap {
   private let blocks: VolumeBlocks
   private let layout: GroupLayout
   private let superblock: Superblock
+  /// Groups whose counts are summed; 16 TiB have as many where blocks have 1 KiB.
+  private static let mostGroups: UInt64 = 1 << 21
 
   init(_ blocks: VolumeBlocks) {
     self.blocks = blocks
@@ -16,17 +18,20 @@ struct SpaceMap {
 
   /// Space and files by the groups' own counts, as statfs(2) has them after a recovery.
   func statistics() throws -> VolumeStatistics {
-    var (clusters, inodes): (UInt64, UInt64) = (0, 0)
-    for group in 0..<layout.groupCount {
-      let descriptor = try blocks.descriptor(of: group)
-      clusters += UInt64(descriptor.freeClusters)
-      inodes += UInt64(descriptor.freeInodes)
+    var (free, inodes): (UInt64, UInt64) = (0, 0)
+    if layout.groupCount <= Self.mostGroups {
+      for group in 0..<layout.groupCount {
+        let descriptor = try blocks.descriptor(of: group)
+        free += UInt64(descriptor.freeClusters) << UInt64(superblock.clusterBits)
+        inodes += UInt64(descriptor.freeInodes)
+      }
+    } else {
+      (free, inodes) = (superblock.freeBlockCount, UInt64(superblock.freeInodeCount))
     }
     let total = UInt64(superblock.inodeCount)
     return VolumeStatistics(
       blockSize: UInt32(blocks.blockSize), blockCount: superblock.blockCount,
-      freeBlockCount: min(clusters << UInt64(superblock.clusterBits), superblock.blockCount), inodeCount: total,
-      freeInodeCount: min(inodes, total))
+      freeBlockCount: min(free, superblock.blockCount), inodeCount: total, freeInodeCount: min(inodes, total))
   }
 
   /// What lies at `offset`: the boot block is in use, what lies behind the volume is not.

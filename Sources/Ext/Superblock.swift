@@ -46,6 +46,7 @@ struct Superblock: Hashable, Sendable {
     static let blockCountHigh = 0x150
     static let freeBlockCountHigh = 0x158
     static let flags = 0x160
+    static let protectionBlock = 0x168
     static let checksumType = 0x175
     static let errorCount = 0x194
     static let lastErrorTime = 0x1cc
@@ -78,12 +79,8 @@ struct Superblock: Hashable, Sendable {
   let state: State
   let creatorOS: UInt32
   let revision: UInt32
-  /// The first inode that is not reserved.
-  let firstInode: UInt32
   /// Size of an inode in bytes.
   let inodeSize: Int
-  /// The group that this copy lies in.
-  let blockGroup: UInt16
   let compatible: CompatibleFeatures
   let incompatible: IncompatibleFeatures
   let readOnly: ReadOnlyFeatures
@@ -91,22 +88,20 @@ struct Superblock: Hashable, Sendable {
   let label: String
   let reservedDescriptorBlocks: UInt16
   let journalInode: UInt32
-  let journalDevice: UInt32
   let lastOrphan: UInt32
   let hashSeed: [UInt32]
   /// Size of a group descriptor in bytes.
   let descriptorSize: Int
   let firstMetaGroup: UInt32
   let flags: UInt32
+  /// The block against mounting twice; 0 for none.
+  let protectionBlock: UInt64
   let errorCount: UInt32
   let lastErrorFunction: String
   /// The two groups with copies of the superblock (sparse_super2).
   let backupGroups: [UInt32]
   /// What every checksum starts from.
   let checksumSeed: UInt32
-  /// Names that are not UTF-8 are refused in casefolded directories.
-  let isEncodingStrict: Bool
-  let orphanFileInode: UInt32
 
   /// Size of a block in bytes.
   var blockSize: Int { 1 << Int(blockBits) }
@@ -116,7 +111,7 @@ struct Superblock: Hashable, Sendable {
   /// Whether group descriptors bear checksums and the flags of groups that were never written.
   var hasGroupChecksums: Bool { hasMetadataChecksums || readOnly.contains(.groupChecksums) }
 
-  /// Blocks of all groups that inodes may point to start here.
+  /// How many block groups there are.
   var groupCount: UInt64 {
     (blockCount - UInt64(firstDataBlock) + UInt64(blocksPerGroup) - 1) / UInt64(blocksPerGroup)
   }
@@ -131,15 +126,10 @@ struct Superblock: Hashable, Sendable {
 
   /// Parses a superblock or a copy of it.
   init(parsing bytes: RawSpan) throws(LayoutError) {
-    try bytes.require(Self.byteCount, of: "superblock")
-    let magic: UInt16 = bytes.littleEndian(at: Field.magic)
-    guard magic == Self.magic else {
-      throw LayoutError("the superblock has no magic number", at: Field.magic)
-    }
+    try Self.verify(bytes)
     compatible = CompatibleFeatures(rawValue: bytes.littleEndian(at: Field.compatible))
     incompatible = IncompatibleFeatures(rawValue: bytes.littleEndian(at: Field.incompatible))
     readOnly = ReadOnlyFeatures(rawValue: bytes.littleEndian(at: Field.readOnlyCompatible))
-    try Self.verifyChecksum(bytes, readOnly)
     inodeCount = bytes.littleEndian(at: Field.inodeCount)
     let isWide = incompatible.contains(.wide)
     func wide(_ low: Int, _ high: Int) -> UInt64 {
@@ -150,48 +140,38 @@ struct Superblock: Hashable, Sendable {
     freeBlockCount = wide(Field.freeBlockCountLow, Field.freeBlockCountHigh)
     freeInodeCount = bytes.littleEndian(at: Field.freeInodeCount)
     firstDataBlock = bytes.littleEndian(at: Field.firstDataBlock)
-    let logBlockSize: UInt32 = bytes.littleEndian(at: Field.logBlockSize)
-    guard logBlockSize <= 6 else {
-      throw LayoutError("the block size 2^(10 + \(logBlockSize)) is more than 64 KiB", at: Field.logBlockSize)
-    }
-    blockBits = 10 + logBlockSize
+    blockBits = try Self.blockBits(bytes)
     blocksPerGroup = bytes.littleEndian(at: Field.blocksPerGroup)
     inodesPerGroup = bytes.littleEndian(at: Field.inodesPerGroup)
-    clusterBits = try Self.clusterBits(bytes, readOnly, logBlockSize)
+    clusterBits = try Self.clusterBits(bytes, readOnly, blockBits - 10)
     state = State(rawValue: bytes.littleEndian(at: Field.state))
     creatorOS = bytes.littleEndian(at: Field.creatorOS)
     revision = bytes.littleEndian(at: Field.revision)
-    firstInode = revision == 0 ? 11 : bytes.littleEndian(at: Field.firstInode)
     inodeSize = revision == 0 ? 128 : Int(bytes.littleEndian(at: Field.inodeSize, as: UInt16.self))
-    blockGroup = bytes.littleEndian(at: Field.blockGroup)
-    let uuid = bytes.slice(Field.uuid, 16)
-    self.uuid = uuid.array
+    uuid = bytes.slice(Field.uuid, 16).array
     label = bytes.slice(Field.label, 16).text
     reservedDescriptorBlocks = bytes.littleEndian(at: Field.reservedDescriptorBlocks)
     journalInode = bytes.littleEndian(at: Field.journalInode)
-    journalDevice = bytes.littleEndian(at: Field.journalDevice)
     lastOrphan = bytes.littleEndian(at: Field.lastOrphan)
     hashSeed = [0, 4, 8, 12].map { bytes.littleEndian(at: Field.hashSeed + $0) }
     descriptorSize = isWide ? Int(bytes.littleEndian(at: Field.descriptorSize, as: UInt16.self)) : 32
     firstMetaGroup = bytes.littleEndian(at: Field.firstMetaGroup)
     flags = bytes.littleEndian(at: Field.flags)
+    protectionBlock = bytes.littleEndian(at: Field.protectionBlock)
     errorCount = bytes.littleEndian(at: Field.errorCount)
     lastErrorFunction = bytes.slice(Field.lastErrorFunction, 32).text
     backupGroups = [0, 4].map { bytes.littleEndian(at: Field.backupGroups + $0) }
-    if incompatible.contains(.checksumSeed) {
-      checksumSeed = bytes.littleEndian(at: Field.checksumSeed)
-    } else {
-      var crc = CRC32C()
-      crc.update(uuid)
-      checksumSeed = crc.register
-    }
-    isEncodingStrict = bytes.littleEndian(at: Field.encodingFlags, as: UInt16.self) & 1 != 0
-    orphanFileInode = bytes.littleEndian(at: Field.orphanFileInode)
+    checksumSeed = Self.checksumSeed(bytes, incompatible)
     try checkGeometry()
   }
 
-  /// Compares the checksum at the end (metadata_csum) with the bytes before it.
-  private static func verifyChecksum(_ bytes: RawSpan, _ features: ReadOnlyFeatures) throws(LayoutError) {
+  /// Compares the magic number, and the checksum at the end (metadata_csum) with the bytes before it.
+  private static func verify(_ bytes: RawSpan) throws(LayoutError) {
+    try bytes.require(Self.byteCount, of: "superblock")
+    guard bytes.littleEndian(at: Field.magic, as: UInt16.self) == magic else {
+      throw LayoutError("the superblock has no magic number", at: Field.magic)
+    }
+    let features = ReadOnlyFeatures(rawValue: bytes.littleEndian(at: Field.readOnlyCompatible))
     guard features.contains(.metadataChecksums) else { return }
     let type: UInt8 = bytes.littleEndian(at: Field.checksumType)
     guard type == 1 else {
@@ -202,6 +182,22 @@ struct Superblock: Hashable, Sendable {
     guard crc.register == bytes.littleEndian(at: Field.checksum, as: UInt32.self) else {
       throw LayoutError("the superblock's checksum does not match its bytes", at: Field.checksum)
     }
+  }
+
+  /// What checksums start from: a number of its own (metadata_csum_seed), or the identifier's checksum.
+  private static func checksumSeed(_ bytes: RawSpan, _ features: IncompatibleFeatures) -> UInt32 {
+    if features.contains(.checksumSeed) { return bytes.littleEndian(at: Field.checksumSeed) }
+    var crc = CRC32C()
+    crc.update(bytes.slice(Field.uuid, 16))
+    return crc.register
+  }
+
+  private static func blockBits(_ bytes: RawSpan) throws(LayoutError) -> UInt32 {
+    let log: UInt32 = bytes.littleEndian(at: Field.logBlockSize)
+    guard log <= 6 else {
+      throw LayoutError("the block size 2^(10 + \(log)) is more than 64 KiB", at: Field.logBlockSize)
+    }
+    return 10 + log
   }
 
   private static func clusterBits(
@@ -232,7 +228,7 @@ struct Superblock: Hashable, Sendable {
     guard isSaneDescriptor else {
       throw LayoutError("a group descriptor size of \(descriptorSize) bytes is not possible", at: Field.descriptorSize)
     }
-    guard firstDataBlock <= 1, UInt64(firstDataBlock) < blockCount, blockCount <= 1 << 48 else {
+    guard firstDataBlock <= 1, UInt64(firstDataBlock) < blockCount, blockCount <= 1 << (62 - UInt64(blockBits)) else {
       throw LayoutError(
         "\(blockCount) blocks, the first of them \(firstDataBlock), are not possible", at: Field.blockCountLow)
     }

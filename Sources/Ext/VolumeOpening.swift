@@ -47,6 +47,12 @@ enum VolumeOpening {
       warnings.append("the volume was not unmounted cleanly; what is read may be inconsistent until e2fsck has run")
     }
     warnings += faults(of: blocks.superblock, source)
+    if blocks.superblock.incompatible.contains(.multiMountProtection), blocks.superblock.protectionBlock != 0,
+      let block = try? blocks.block(blocks.superblock.protectionBlock, for: "the multiple mount protection"),
+      let user = MountProtection.user(block.bytes)
+    {
+      warnings.append("\(user) has the volume mounted, or was cut off; what is read may change meanwhile")
+    }
     return (blocks, warnings)
   }
 
@@ -57,7 +63,7 @@ enum VolumeOpening {
     }
     let unknown = superblock.incompatible.subtracting(.readable)
     guard unknown.isEmpty else {
-      let names = featureNames(unknown.rawValue, IncompatibleFeatures.names, letter: "I").joined(separator: ", ")
+      let names = bitNames(unknown.rawValue, IncompatibleFeatures.names, letter: "I").joined(separator: ", ")
       throw ImageError(.unsupported, format: type, "the volume uses features that cannot be read: \(names)")
     }
   }
