@@ -3,15 +3,23 @@ package import Filesystems
 
 /// Everything that a driver can be asked of a damaged volume, within bounds.
 package enum FileSurvey {
-  /// Most files that are looked at, since directories may contain themselves.
-  private static let maximumFileCount = 400
-  /// Most bytes that are read of a file.
-  private static let maximumByteCount: UInt64 = 1 << 20
+  /// How much is looked at.
+  package struct Bounds: Sendable {
+    /// Most files, since directories may contain themselves.
+    package var fileCount = 400
+    /// Most bytes of a file from each of the places where reading starts.
+    package var byteCount: UInt64 = 1 << 20
+
+    package init(fileCount: Int = 400, byteCount: UInt64 = 1 << 20) {
+      self.fileCount = fileCount
+      self.byteCount = byteCount
+    }
+  }
 
   /// Opens, lists and reads; returns the damage that was met, and throws where it was reported as anything but an
   /// `ImageError` or `FileError`.
   package static func damage(
-    of volume: any BlockSource, _ open: (any BlockSource) throws -> any Filesystem
+    of volume: any BlockSource, bounds: Bounds = Bounds(), _ open: (any BlockSource) throws -> any Filesystem
   ) throws -> [String] {
     var damage: [String] = []
     func attempt(_ body: () throws -> Void) throws {
@@ -34,15 +42,15 @@ package enum FileSurvey {
     var count = 0
     while let directory = waiting.popLast() {
       try attempt {
-        for entry in try filesystem.entries(of: directory, from: 0, limit: maximumFileCount)
-        where count < maximumFileCount {
+        for entry in try filesystem.entries(of: directory, from: 0, limit: bounds.fileCount)
+        where count < bounds.fileCount {
           count += 1
           try attempt {
             _ = try filesystem.attributes(of: entry.file)
             if entry.kind == .directory {
               waiting.append(entry.file)
             } else {
-              try readFile(filesystem.contents(of: entry.file))
+              try readFile(filesystem.contents(of: entry.file), upTo: bounds.byteCount)
             }
           }
         }
@@ -53,11 +61,11 @@ package enum FileSurvey {
   }
 
   /// Reads a file's start, middle and end.
-  private static func readFile(_ contents: any FileContents) throws {
+  private static func readFile(_ contents: any FileContents, upTo byteCount: UInt64) throws {
     var piece = [UInt8](repeating: 0, count: 32768)
     for start in [0, contents.byteCount / 2, contents.byteCount - min(contents.byteCount, 32768)] {
       var offset = start
-      while offset < min(contents.byteCount, start + maximumByteCount) {
+      while offset < min(contents.byteCount, start + byteCount) {
         let extent = try contents.extent(at: offset, limit: contents.byteCount)
         guard extent.offset == offset, extent.length > 0, extent.end <= contents.byteCount else {
           throw ShellError(description: "an extent that does not fit: \(extent)")
