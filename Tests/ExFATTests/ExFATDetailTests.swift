@@ -6,6 +6,41 @@ import Testing
 @testable import ExFAT
 
 @Suite struct ExFATDetailTests {
+  /// The volume in Python, and functions that make entry sets.
+  private static let helpers = """
+    from struct import pack, unpack_from
+    data = bytearray(open('disk', 'rb').read())
+    sector = 1 << data[108]
+    cluster = sector << data[109]
+    fat, heap = [unpack_from('<I', data, at)[0] * sector for at in (80, 88)]
+    rootcluster = unpack_from('<I', data, 96)[0]
+    offset = lambda c: heap + (c - 2) * cluster
+    root = offset(rootcluster)
+    here = root
+    while data[here]: here += 32
+    def put(at, new): data[at:at + len(new)] = new
+    def stamp(y, m, d, h, n, s): return pack('<I', ((y - 1980) << 9 | m << 5 | d) << 16 | h << 11 | n << 5 | s // 2)
+    def seal(entries):
+      entries = bytearray(entries); total = 0
+      for i, byte in enumerate(entries):
+        if i not in (2, 3): total = ((total >> 1 | (total & 1) << 15) + byte) & 0xffff
+      entries[2:4] = pack('<H', total)
+      return bytes(entries)
+    def file(name, first=0, size=0, valid=None, attr=0x20, flags=3, times=bytes(12), fine=bytes(5), extra=b'', count=None, length=None):
+      units = name.encode('utf-16-le')
+      upper = name.upper().encode('utf-16-le'); digest = 0
+      for byte in upper: digest = ((digest >> 1 | (digest & 1) << 15) + byte) & 0xffff
+      length = length or len(units) // 2
+      names = b''.join(b'\\xc1\\0' + units[i:i + 30].ljust(30, b'\\0') for i in range(0, len(units), 30))
+      stream = pack('<BBBBHHQIIQ', 0xc0, flags, 0, length, digest, 0, size if valid is None else valid, 0, first, size)
+      rest = stream + names + extra
+      count = len(rest) // 32 if count is None else count
+      return seal(pack('<BBHHH', 0x85, count, 0, attr, 0) + times + fine + bytes(7) + rest)
+    def add(entries):
+      global here
+      put(here, entries); here += len(entries)
+    """
+
   /// A volume whose root directory a script of Python's adds to, with helpers that follow Microsoft's specification.
   static func crafted(_ script: String, options: String = "-c 4K") throws -> MemoryDisk {
     let scratch = try Scratch()
@@ -13,37 +48,7 @@ import Testing
       """
       truncate -s 8M disk; mkfs.exfat -L before \(options) disk >/dev/null
       python3 - <<'EOF'
-      from struct import pack, unpack_from
-      data = bytearray(open('disk', 'rb').read())
-      sector = 1 << data[108]
-      cluster = sector << data[109]
-      fat, heap = [unpack_from('<I', data, at)[0] * sector for at in (80, 88)]
-      rootcluster = unpack_from('<I', data, 96)[0]
-      offset = lambda c: heap + (c - 2) * cluster
-      root = offset(rootcluster)
-      here = root
-      while data[here]: here += 32
-      def put(at, new): data[at:at + len(new)] = new
-      def stamp(y, m, d, h, n, s): return pack('<I', ((y - 1980) << 9 | m << 5 | d) << 16 | h << 11 | n << 5 | s // 2)
-      def seal(entries):
-        entries = bytearray(entries); total = 0
-        for i, byte in enumerate(entries):
-          if i not in (2, 3): total = ((total >> 1 | (total & 1) << 15) + byte) & 0xffff
-        entries[2:4] = pack('<H', total)
-        return bytes(entries)
-      def file(name, first=0, size=0, valid=None, attr=0x20, flags=3, times=bytes(12), fine=bytes(5), extra=b'', count=None, length=None):
-        units = name.encode('utf-16-le')
-        upper = name.upper().encode('utf-16-le'); digest = 0
-        for byte in upper: digest = ((digest >> 1 | (digest & 1) << 15) + byte) & 0xffff
-        length = length or len(units) // 2
-        names = b''.join(b'\\xc1\\0' + units[i:i + 30].ljust(30, b'\\0') for i in range(0, len(units), 30))
-        stream = pack('<BBBBHHQIIQ', 0xc0, flags, 0, length, digest, 0, size if valid is None else valid, 0, first, size)
-        rest = stream + names + extra
-        count = len(rest) // 32 if count is None else count
-        return seal(pack('<BBHHH', 0x85, count, 0, attr, 0) + times + fine + bytes(7) + rest)
-      def add(entries):
-        global here
-        put(here, entries); here += len(entries)
+      \(helpers)
       \(script)
       open('disk', 'wb').write(data)
       EOF

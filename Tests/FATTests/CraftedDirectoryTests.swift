@@ -7,6 +7,29 @@ import Testing
 
 /// Directories that no tool writes: Python builds the root directory of a floppy slot by slot.
 @Suite struct CraftedDirectoryTests {
+  /// Functions of Python that make slots.
+  private static let helpers = """
+    import struct
+    def short(name, attr=0x20, case=0):
+      name = name if isinstance(name, bytes) else name.encode('cp437')
+      return name.ljust(11) + bytes([attr, case]) + bytes(19)
+    def sum8(name):
+      total = 0
+      for byte in name.ljust(11): total = ((total >> 1) + ((total & 1) << 7) + byte) & 255
+      return total
+    def long(text, alias, units=None, count=None, checksum=None):
+      units = units if units is not None else list(struct.unpack('<%dH' % (len(text.encode('utf-16-le')) // 2), text.encode('utf-16-le')))
+      parts = []
+      if len(units) % 13: units = units + [0]
+      while len(units) % 13: units.append(0xffff)
+      for start in range(0, len(units), 13):
+        u = struct.pack('<13H', *units[start:start + 13])
+        order = start // 13 + 1
+        if start + 13 == len(units): order |= 0x40
+        parts.append(bytes([order]) + u[:10] + bytes([15, 0, sum8(alias) if checksum is None else checksum]) + u[10:22] + b'\\0\\0' + u[22:])
+      return parts[::-1]
+    """
+
   /// A root directory as a script of Python's makes it, with helpers that follow Microsoft's specification.
   private func names(_ script: String) throws -> [String] {
     let scratch = try Scratch()
@@ -14,25 +37,7 @@ import Testing
       """
       truncate -s 1440K disk; mkfs.fat disk >/dev/null
       python3 - <<'EOF'
-      import struct
-      def short(name, attr=0x20, case=0):
-        name = name if isinstance(name, bytes) else name.encode('cp437')
-        return name.ljust(11) + bytes([attr, case]) + bytes(19)
-      def sum8(name):
-        total = 0
-        for byte in name.ljust(11): total = ((total >> 1) + ((total & 1) << 7) + byte) & 255
-        return total
-      def long(text, alias, units=None, count=None, checksum=None):
-        units = units if units is not None else list(struct.unpack('<%dH' % (len(text.encode('utf-16-le')) // 2), text.encode('utf-16-le')))
-        parts = []
-        if len(units) % 13: units = units + [0]
-        while len(units) % 13: units.append(0xffff)
-        for start in range(0, len(units), 13):
-          u = struct.pack('<13H', *units[start:start + 13])
-          order = start // 13 + 1
-          if start + 13 == len(units): order |= 0x40
-          parts.append(bytes([order]) + u[:10] + bytes([15, 0, sum8(alias) if checksum is None else checksum]) + u[10:22] + b'\\0\\0' + u[22:])
-        return parts[::-1]
+      \(Self.helpers)
       slots = []
       \(script)
       data = bytearray(open('disk', 'rb').read())

@@ -46,7 +46,8 @@ func mendBootRegions(_ bytes: inout [UInt8]) {
 
 func mendEntries(_ bytes: inout [UInt8]) {
   guard bytes.count > 512, 9...12 ~= bytes[108], bytes[109] < 17 else { return }
-  let little = { (place: Int) in (0..<4).reduce(UInt64(0)) { $0 | UInt64(bytes[place + $1]) << UInt64(8 * $1) } }
+  let little = { [bytes] (place: Int) in (0..<4).reduce(UInt64(0)) { $0 | UInt64(bytes[place + $1]) << UInt64(8 * $1) }
+  }
   let heap = little(88) << UInt64(bytes[108])
   let cluster = UInt64(1) << UInt64(bytes[108] + bytes[109])
   for place in stride(from: Int(min(heap, UInt64(bytes.count))), to: bytes.count - 31, by: 32) {
@@ -76,7 +77,7 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let disk = FuzzDisk(byteCount: max(sizes[Int(input[0]) % sizes.count], UInt64(start.count)), start: start)
   do {
     _ = try FilesystemType.exFAT.probe(disk)
-    let bounds = FileSurvey.Bounds(fileCount: 60, byteCount: 128 << 10)
+    let bounds = FileSurvey.Bounds(fileCount: 25, byteCount: 32 << 10)
     let damage = try FileSurvey.damage(of: disk, bounds: bounds) { try ExFATVolume($0) }
     precondition(damage.allSatisfy { !$0.isEmpty })
   } catch {

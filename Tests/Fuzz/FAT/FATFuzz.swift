@@ -36,7 +36,7 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let disk = FuzzDisk(byteCount: max(sizes[Int(first) % sizes.count], UInt64(start.count)), start: start)
   do {
     _ = try FilesystemType.fat.probe(disk)
-    let bounds = FileSurvey.Bounds(fileCount: 60, byteCount: 128 << 10)
+    let bounds = FileSurvey.Bounds(fileCount: 25, byteCount: 32 << 10)
     let damage = try FileSurvey.damage(of: disk, bounds: bounds) { try FATVolume($0) }
     precondition(damage.allSatisfy { !$0.isEmpty })
   } catch {
