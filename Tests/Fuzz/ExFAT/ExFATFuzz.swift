@@ -26,7 +26,7 @@ struct ShellError: Error {
 }
 
 /// Sizes of the volume in bytes; 0 for that of the input.
-let sizes: [UInt64] = [0, 1 << 20, 4 << 20, 40 << 20, 1440 << 10]
+let sizes: [UInt64] = [0, 1 << 20, 4 << 20, 8 << 20, 1440 << 10]
 
 /// Puts a little-endian integer somewhere, if it fits there.
 func put<T: FixedWidthInteger>(_ value: T, in bytes: inout [UInt8], at place: Int) {

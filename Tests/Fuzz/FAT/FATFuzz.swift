@@ -25,7 +25,7 @@ struct ShellError: Error {
 }
 
 /// Sizes of the volume in bytes; 0 for that of the input.
-let sizes: [UInt64] = [0, 1 << 20, 4 << 20, 40 << 20, 1440 << 10]
+let sizes: [UInt64] = [0, 1 << 20, 4 << 20, 8 << 20, 1440 << 10]
 
 /// Looks at one volume in every way there is; libFuzzer calls it by its C name.
 @_cdecl("LLVMFuzzerTestOneInput")
