@@ -18,15 +18,6 @@ final class Directory {
     case other(EntryType, [UInt8], offset: UInt64)
   }
 
-  /// The entries that make up one file, as they come.
-  private struct Pending {
-    var bytes: [UInt8]
-    let slot: UInt64
-    let offset: UInt64
-    /// Entries still to come.
-    var left: Int
-  }
-
   private let slots: DirectorySlots
   private let heap: ClusterHeap
   /// The first cluster, 0 for a directory without clusters.
@@ -46,46 +37,18 @@ final class Directory {
   /// Calls `body` with each file and each other primary entry from slot `start` on, until it returns false; deleted
   /// entries and those of vendors are left out.
   func forEach(from start: UInt64, _ body: (Item) throws -> Bool) throws {
-    var pending: Pending?
-    var skipped = 0
+    var assembly = Assembly()
     try slots.forEach(from: start) { bytes, place, slot, offset in
-      let type = EntryType(rawValue: bytes.littleEndian(at: place))
-      if pending != nil {
-        guard type.isInUse, type.isSecondary else { throw damaged("ends after \(slot - start) entries", at: offset) }
-        pending?.bytes += bytes.slice(place, DirectorySlots.slotSize).array
-        pending?.left -= 1
-        guard let set = pending, set.left == 0 else { return true }
-        pending = nil
-        return try body(.file(try parse(set, upTo: slot + 1)))
-      }
-      if type == .end { return false }
-      guard type.isInUse else {
-        skipped = 0
-        return true
-      }
-      let count = Int(bytes.littleEndian(at: place + EntrySet.Offset.secondaryCount, as: UInt8.self))
-      if type.isSecondary {
-        guard skipped > 0 else { throw damaged("lacks its file entry", at: offset) }
-        skipped -= 1
-        return true
-      }
-      switch type {
-      case .file:
-        guard count > 0 else { throw damaged("has no other entries", at: offset) }
-        let first = bytes.slice(place, DirectorySlots.slotSize).array
-        skipped = 0
-        pending = Pending(bytes: first, slot: slot, offset: offset, left: count)
-        return true
-      case .bitmap, .upcaseTable, .label, .volumeGUID:
-        skipped = 0
-        return try body(.other(type, bytes.slice(place, DirectorySlots.slotSize).array, offset: offset))
-      case _ where type.isBenign:
-        skipped = count
-        return true
-      default: throw damaged("is of the unknown type \(UInt64(type.rawValue).hex)", at: offset)
+      let entry = bytes.slice(place, DirectorySlots.slotSize)
+      if EntryType(rawValue: entry.littleEndian(at: 0)) == .end, !assembly.isOpen { return false }
+      do {
+        guard let item = try assembly.take(entry, slot: slot, offset: offset) else { return true }
+        return try body(item)
+      } catch let error as LayoutError {
+        throw damaged(error, at: assembly.offset ?? offset)
       }
     }
-    if let pending { throw damaged("goes on past the directory's end", at: pending.offset) }
+    if assembly.isOpen { throw damaged(LayoutError("goes on past the directory's end"), at: assembly.offset) }
   }
 
   /// Calls `body` with each file from slot `start` on, until it returns false.
@@ -96,16 +59,63 @@ final class Directory {
     }
   }
 
-  private func parse(_ pending: Pending, upTo slot: UInt64) throws -> Found {
-    do {
-      let set = try EntrySet(parsing: pending.bytes.raw)
-      return Found(slots: pending.slot..<slot, offset: pending.offset, set: set)
-    } catch {
-      throw damaged("is damaged: \(error.detail)", at: pending.offset)
-    }
+  private func damaged(_ error: LayoutError, at offset: UInt64?) -> any Error {
+    heap.damaged("in the directory at cluster \(firstCluster) an entry set \(error.detail)", at: offset)
   }
+}
 
-  private func damaged(_ what: String, at offset: UInt64) -> any Error {
-    heap.damaged("in the directory at cluster \(firstCluster) an entry set \(what)", at: offset)
+extension Directory {
+  /// Puts entries that come one after another together to files.
+  fileprivate struct Assembly {
+    private var bytes: [UInt8] = []
+    private var firstSlot: UInt64 = 0
+    /// Where the set that is being put together starts in the volume; nil between sets.
+    private(set) var offset: UInt64?
+    /// Entries of the set still to come.
+    private var left = 0
+    /// Entries to pass over, since they belong to one that is passed over.
+    private var skipped = 0
+
+    var isOpen: Bool { offset != nil }
+
+    /// Takes the next entry; the item that it completes, if it does.
+    mutating func take(_ entry: RawSpan, slot: UInt64, offset place: UInt64) throws -> Item? {
+      let type = EntryType(rawValue: entry.littleEndian(at: 0))
+      if isOpen { return try add(entry, type, slot: slot) }
+      guard type.isInUse else {
+        skipped = 0
+        return nil
+      }
+      guard !type.isSecondary else {
+        guard skipped > 0 else { throw LayoutError("lacks its file entry") }
+        skipped -= 1
+        return nil
+      }
+      let count = Int(entry.littleEndian(at: EntrySet.Offset.secondaryCount, as: UInt8.self))
+      skipped = 0
+      switch type {
+      case .file:
+        guard count > 0 else { throw LayoutError("has no other entries") }
+        (bytes, firstSlot, offset, left) = (entry.array, slot, place, count)
+      case .bitmap, .upcaseTable, .label, .volumeGUID: return .other(type, entry.array, offset: place)
+      case _ where type.isBenign: skipped = count
+      default: throw LayoutError("is of the unknown type \(UInt64(type.rawValue).hex)")
+      }
+      return nil
+    }
+
+    /// Takes a further entry of the set.
+    private mutating func add(_ entry: RawSpan, _ type: EntryType, slot: UInt64) throws -> Item? {
+      guard let offset, type.isInUse, type.isSecondary else {
+        throw LayoutError("ends \(left) entries too early")
+      }
+      bytes += entry.array
+      left -= 1
+      guard left == 0 else { return nil }
+      let set: EntrySet
+      do { set = try EntrySet(parsing: bytes.raw) } catch { throw LayoutError("is damaged: \(error.detail)") }
+      self.offset = nil
+      return .file(Found(slots: firstSlot..<(slot + 1), offset: offset, set: set))
+    }
   }
 }

@@ -5,6 +5,8 @@ package import Filesystems
 extension FATVolume {
   /// Bytes of the tables that a quick check compares.
   private static let comparedByteCount: UInt64 = 1 << 20
+  /// Tables of which a quick check compares that much; there are two as a rule.
+  private static let comparedTableCount: UInt64 = 4
   /// Tables up to this size in bytes are counted in a quick check.
   private static let countedByteCount: UInt64 = 16 << 20
   /// Slots of the root directory that a quick check reads.
@@ -89,16 +91,16 @@ extension FATVolume {
     }
     let count = min(table.byteCount, Self.comparedByteCount)
     let tableSize = UInt64(boot.tableSectors) * UInt64(boot.sectorSize)
-    for copy in 1..<UInt64(boot.tableCount) {
+    for copy in 1..<min(UInt64(boot.tableCount), Self.comparedTableCount) {
       if let place = try firstDifference(table.start, table.start + copy * tableSize, count: count) {
         report.add(
           .damage,
           "Table \(copy) differs from table 0, first at offset \((table.start + copy * tableSize + place).hex).")
       }
     }
-    let isWhole = count == table.byteCount
+    let isWhole = count == table.byteCount && UInt64(boot.tableCount) <= Self.comparedTableCount
     report.checked.append(
-      isWhole ? "\(boot.tableCount) tables" : "the first \(shortSize(count)) of \(boot.tableCount) tables")
+      isWhole ? "\(boot.tableCount) tables" : "the first \(describeSize(count)) of the tables")
     if !isWhole { report.unchecked.append("the rest of the tables' copies") }
   }
 

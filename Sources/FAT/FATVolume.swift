@@ -25,27 +25,15 @@ package final class FATVolume: Filesystem {
 
   /// Opens the volume; throws `ImageError` where its boot sector is none of FAT's or does not fit the volume.
   package init(_ volume: any BlockSource) throws {
-    let boot = try FATVolume.bootSector(of: volume)
-    let width = try FATVolume.width(of: boot)
-    let tableSize = UInt64(boot.tableSectors) * UInt64(boot.sectorSize)
-    let tableClusters = width.entries(in: tableSize).subtractingReportingOverflow(2).partialValue
-    guard width.entries(in: tableSize) > 2 || boot.announcedClusters == 0 else {
-      throw ImageError(
-        .damaged, format: FATVolume.format, offset: 22, "the allocation table is too small for a cluster")
-    }
-    // What the table has no entry for cannot be used, as in Linux.
-    let clusters = boot.announcedClusters == 0 ? 0 : min(boot.announcedClusters, tableClusters)
-    heap = ClusterHeap(
-      of: volume, format: FATVolume.format, start: boot.firstDataSector * UInt64(boot.sectorSize),
-      clusterSize: boot.clusterSize, clusterCount: UInt32(clusters))
-    let active = boot.wide?.onlyActiveTable ?? 0
-    let isActive = active < boot.tableCount
-    let tableStart =
-      UInt64(boot.reservedSectors) * UInt64(boot.sectorSize) + (isActive ? UInt64(active) * tableSize : 0)
-    table = try FileAllocationTable(width, at: tableStart, heap: heap)
-    cache = MetadataCache(of: volume, byteCount: 512 << 10)
     self.volume = volume
-    self.boot = boot
+    boot = try FATVolume.bootSector(of: volume)
+    let width = try FATVolume.width(of: boot)
+    heap = try FATVolume.heap(of: volume, boot, width)
+    let number = boot.wide?.onlyActiveTable ?? 0
+    let hasNumber = number < boot.tableCount
+    let sector = UInt64(boot.reservedSectors) + (hasNumber ? UInt64(number) * UInt64(boot.tableSectors) : 0)
+    table = try FileAllocationTable(width, at: sector * UInt64(boot.sectorSize), heap: heap)
+    cache = MetadataCache(of: volume, byteCount: 512 << 10)
     identity = VolumeIdentity(type: FATVolume.format, label: nil, uuid: nil)
     try heap.requireInside(0, heap.start)
     if let root = boot.wide?.rootCluster, !heap.contains(root) {
@@ -53,8 +41,8 @@ package final class FATVolume: Filesystem {
         "the root directory is said to start at cluster \(root), but clusters are 2 to \(heap.endCluster - 1)",
         at: UInt64(BootSector.Offset.rootCluster))
     }
-    if !isActive {
-      warnings.append("Table \(active) is said to be the active one, but there is none; table 0 is read.")
+    if !hasNumber {
+      warnings.append("Table \(number) is said to be the active one, but there is none; table 0 is read.")
     }
     warnings += stateSentences() + sizeSentences()
     if let version = boot.wide?.version, version != 0 {
@@ -63,6 +51,20 @@ package final class FATVolume: Filesystem {
     identity = VolumeIdentity(
       type: FATVolume.format, label: try rootLabel(), uuid: FATVolume.serialText(boot.serial),
       features: ["FAT\(width == .bits28 ? 32 : width.rawValue)"])
+  }
+
+  /// The clusters; those that the table has no entry for cannot be used, as in Linux.
+  private static func heap(
+    of volume: any BlockSource, _ boot: BootSector, _ width: FileAllocationTable.Width
+  ) throws -> ClusterHeap {
+    let entries = width.entries(in: UInt64(boot.tableSectors) * UInt64(boot.sectorSize))
+    guard entries >= 2 else {
+      throw ImageError(
+        .damaged, format: format, offset: UInt64(BootSector.Offset.tableSectors16), "the allocation table is too small")
+    }
+    return ClusterHeap(
+      of: volume, format: format, start: boot.firstDataSector * UInt64(boot.sectorSize),
+      clusterSize: boot.clusterSize, clusterCount: UInt32(min(boot.announcedClusters, entries - 2)))
   }
 
   private static func bootSector(of volume: any BlockSource) throws -> BootSector {
@@ -120,8 +122,7 @@ package final class FATVolume: Filesystem {
   /// Free clusters, counted in the table.
   func countFreeClusters() throws -> UInt32 {
     if let freeClusterCount { return freeClusterCount }
-    var free: UInt32 = 0
-    for cluster in 2..<max(heap.endCluster, 2) where try table.value(of: UInt32(cluster)) == 0 { free += 1 }
+    let free = try table.countFree()
     freeClusterCount = free
     return free
   }

@@ -36,7 +36,7 @@ package struct DOSTime: Hashable, Sendable {
     let (year, month, day) = Self.civil(seconds / 86400)
     let clock = seconds % 86400
     date = UInt16((year - 1980) << 9 | month << 5 | day)
-    time = UInt16(clock / 3600 << 11 | clock / 60 % 60 << 5 | clock % 60 / 2)
+    time = UInt16((clock / 3600) << 11 | (clock / 60 % 60) << 5 | clock % 60 / 2)
     hundredths = UInt8(clock % 2 * 100 + (seconds == local ? Int64(moment.nanoseconds / 10_000_000) : 0))
   }
 

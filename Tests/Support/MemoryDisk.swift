@@ -1,5 +1,6 @@
 package import BlockIO
 import Bytes
+import SystemPackage
 package import Threads
 
 /// A disk in memory with an extent map of one's choice.
@@ -58,4 +59,24 @@ package final class MemoryDisk: BlockSource, BlockTarget {
   }
 
   package func flush() {}
+}
+
+extension MemoryDisk {
+  /// A disk with a file's bytes.
+  package convenience init(contentsOf path: String) throws {
+    let file = try FileSource(FilePath(path))
+    var bytes = [UInt8](repeating: 0, count: Int(file.byteCount))
+    var span = bytes.mutableSpan
+    var raw = span.mutableBytes
+    try file.read(at: 0, into: &raw)
+    self.init(bytes)
+  }
+
+  /// Puts bytes somewhere.
+  package func put(_ new: [UInt8], at offset: Int) {
+    bytes.update { all in for (index, byte) in new.enumerated() { all[offset + index] = byte } }
+  }
+
+  /// The byte at `offset`.
+  package func byte(_ offset: Int) -> UInt8 { bytes.update { $0[offset] } }
 }

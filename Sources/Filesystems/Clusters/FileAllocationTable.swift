@@ -94,6 +94,29 @@ package final class FileAllocationTable {
     return limit
   }
 
+  /// Clusters that are free.
+  package func countFree() throws -> UInt32 {
+    var free: UInt32 = 0
+    let size = width.byteCount(entries: 2) / 2
+    guard width != .bits12 else {
+      for cluster in 2..<max(heap.endCluster, 2) where try value(of: UInt32(cluster)) == 0 { free += 1 }
+      return free
+    }
+    for start in stride(from: UInt64(0), to: byteCount, by: Int(Self.blockSize)) {
+      let block = try table(start / Self.blockSize)
+      let first = start == 0 ? Int(2 * size) : 0
+      if width == .bits16 {
+        for place in stride(from: first, to: block.count - 1, by: 2)
+        where block.bytes.littleEndian(at: place, as: UInt16.self) == 0 { free += 1 }
+      } else {
+        let mask: UInt32 = width == .bits28 ? 0x0fff_ffff : .max
+        for place in stride(from: first, to: block.count - 3, by: 4)
+        where block.bytes.littleEndian(at: place, as: UInt32.self) & mask == 0 { free += 1 }
+      }
+    }
+    return free
+  }
+
   /// Forgets what is in memory, after the table was written.
   package func removeAll() {
     cache.removeAll()
