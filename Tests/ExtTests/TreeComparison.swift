@@ -147,7 +147,7 @@ struct TreeComparison {
   private mutating func compareContents(_ path: [UInt8], _ cPath: [CChar], _ file: FileID, _ status: stat) throws {
     let contents = try filesystem.contents(of: file)
     guard contents.byteCount == UInt64(status.st_size) else { return differ(path, "size of contents") }
-    let descriptor = open(cPath, O_RDONLY)
+    let descriptor = open(cPath, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return differ(path, "open: \(errno)") }
     defer { close(descriptor) }
     var offset: UInt64 = 0
