@@ -21,7 +21,7 @@ struct BlockMap {
       limit = 1 << 32
       do throws(LayoutError) {
         try ExtentNode(parsing: inode.map).check()
-      } catch { throw blocks.damaged(error, in: "inode \(inode.number)", at: inode.offset + 0x28) }
+      } catch { throw blocks.damaged(error, in: "inode \(inode.number)", at: inode.offset(of: Inode.Field.map)) }
     } else {
       let pointers = UInt64(blocks.blockSize / 4)
       limit = min(Self.directCount + pointers + pointers * pointers + pointers * pointers * pointers, 1 << 32)
@@ -32,7 +32,8 @@ struct BlockMap {
   func run(at block: UInt64) throws -> BlockRun {
     let run =
       inode.flags.contains(.extents)
-      ? try find(block, in: inode.map, depth: nil, end: limit, at: inode.offset + 0x28) : try listed(block)
+      ? try find(block, in: inode.map, depth: nil, end: limit, at: inode.offset(of: Inode.Field.map))
+      : try listed(block)
     if case .data(let start) = run.contents {
       _ = try blocks.offset(of: start, count: run.count, for: "block \(run.first) of inode \(inode.number)")
     }

@@ -18,7 +18,8 @@ struct Directory {
     blockCount = inode.size >> UInt64(blocks.superblock.blockBits)
     hasChecksums = blocks.superblock.hasMetadataChecksums
     guard blockCount <= min(blocks.superblock.blockCount, map.limit) else {
-      throw blocks.damaged("directory \(inode.number) says to be larger than the volume", at: inode.offset + 4)
+      throw blocks.damaged(
+        "directory \(inode.number) says to be larger than the volume", at: inode.offset(of: Inode.Field.sizeLow))
     }
   }
 

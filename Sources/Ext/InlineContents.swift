@@ -15,7 +15,8 @@ final class InlineContents: FileContents {
     }
     guard inode.size <= UInt64(bytes.count) else {
       throw blocks.damaged(
-        "inode \(inode.number) holds \(bytes.count) bytes and says \(inode.size)", at: inode.offset + 4)
+        "inode \(inode.number) holds \(bytes.count) bytes and says \(inode.size)",
+        at: inode.offset(of: Inode.Field.sizeLow))
     }
     self.bytes = Array(bytes.prefix(Int(inode.size)))
   }

@@ -87,6 +87,9 @@ struct Inode {
 
   /// Where the inode lies in the volume, in bytes.
   var offset: UInt64 { table.offset + UInt64(place) }
+  /// Where a field of the inode lies in the volume, in bytes.
+  func offset(of field: Int) -> UInt64 { offset + UInt64(field) }
+
   var kind: FileKind? { FileKind(mode: mode) }
 
   /// How many bytes behind the first 128 hold fields; nil where the number is impossible.

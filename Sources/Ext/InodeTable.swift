@@ -46,7 +46,8 @@ extension VolumeBlocks {
       }
     }
     guard inode.extraByteCount != nil else {
-      throw damaged("inode \(number) says an impossible size of its extra fields", at: inode.offset + 0x80)
+      throw damaged(
+        "inode \(number) says an impossible size of its extra fields", at: inode.offset(of: Inode.Field.extraSize))
     }
     return inode
   }

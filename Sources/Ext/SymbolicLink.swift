@@ -10,7 +10,7 @@ extension VolumeBlocks {
     guard inode.kind == .symbolicLink else { throw FileError(.notASymbolicLink, "inode \(inode.number)") }
     guard !inode.flags.contains(.encrypted) else { throw FileError(.encrypted, "inode \(inode.number)") }
     guard inode.size <= Self.longestTarget else {
-      throw damaged("the symbolic link in inode \(inode.number) is too long", at: inode.offset + 4)
+      throw damaged("the symbolic link in inode \(inode.number) is too long", at: inode.offset(of: Inode.Field.sizeLow))
     }
     let bytes: [UInt8]
     if inode.flags.contains(.inlineData) {

@@ -28,6 +28,11 @@ struct TreeComparison {
   private(set) var fileCount = 0
   private(set) var byteCount: UInt64 = 0
   private static let mostDifferences = 20
+  // Room that is used for one file after the other.
+  private var ours = [UInt8](repeating: 0, count: 1 << 20)
+  private var theirs = [UInt8](repeating: 0, count: 1 << 20)
+  private var value = [UInt8](repeating: 0, count: 1 << 17)
+  private var names = [CChar](repeating: 0, count: 65536)
 
   init(_ filesystem: any Filesystem, _ scope: Scope = .everything) {
     self.filesystem = filesystem
@@ -56,10 +61,9 @@ struct TreeComparison {
     case .directory: try compareDirectory(path, cPath, file)
     case .regular: try compareContents(path, cPath, file, status)
     case .symbolicLink:
-      var target = [CChar](repeating: 0, count: 65536)
-      let count = readlink(cPath, &target, target.count)
+      let count = readlink(cPath, &names, names.count)
       let found = try filesystem.symbolicLinkTarget(of: file)
-      let expected = target.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }
+      let expected = names.prefix(max(count, 0)).map { UInt8(bitPattern: $0) }
       if found.bytes != expected { differ(path, "link of \(found.bytes.count) bytes, not \(count)") }
     default: break
     }
@@ -96,10 +100,8 @@ struct TreeComparison {
   }
 
   private mutating func compareExtended(_ path: [UInt8], _ cPath: [CChar], _ file: FileID) throws {
-    var names = [CChar](repeating: 0, count: 65536)
     let count = llistxattr(cPath, &names, names.count)
     var expected: [[UInt8]: [UInt8]] = [:]
-    var value = [UInt8](repeating: 0, count: 1 << 17)
     for name in names.prefix(max(count, 0)).split(separator: 0) {
       let length = lgetxattr(cPath, Array(name) + [0], &value, value.count)
       expected[name.map { UInt8(bitPattern: $0) }] = Array(value.prefix(max(length, 0)))
@@ -145,12 +147,10 @@ struct TreeComparison {
   private mutating func compareContents(_ path: [UInt8], _ cPath: [CChar], _ file: FileID, _ status: stat) throws {
     let contents = try filesystem.contents(of: file)
     guard contents.byteCount == UInt64(status.st_size) else { return differ(path, "size of contents") }
-    let descriptor = open(cPath, O_RDONLY)
+    let descriptor = open(cPath, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return differ(path, "open: \(errno)") }
     defer { close(descriptor) }
     var offset: UInt64 = 0
-    var ours = [UInt8](repeating: 0, count: 1 << 20)
-    var theirs = ours
     while offset < contents.byteCount {
       let extent = try contents.extent(at: offset, limit: contents.byteCount)
       guard extent.offset == offset, extent.length > 0, extent.end <= contents.byteCount else {
