@@ -53,9 +53,9 @@ extension DiskCheck {
       if let report = volume.report { parts.append("\(volume.title) " + (report.isSound ? "sound" : "DAMAGED")) }
     }
     let others = volumes.filter { $0.report == nil }.map { "\($0.title): \($0.reason ?? "")" }
-    let rest = others.isEmpty ? "" : "; not looked at: " + others.joined(separator: ", ")
-    let contents = volumes.contains { $0.report != nil } ? "; files' contents were not read" : ""
-    return "quick check: \(parts.joined(separator: "; "))\(contents)\(rest)".printable
+    if volumes.contains(where: { $0.report != nil }) { parts.append("files' contents were not read") }
+    if !others.isEmpty { parts.append("not looked at: " + others.joined(separator: ", ")) }
+    return "quick check: \(parts.joined(separator: "; "))".printable
   }
 
   /// What is damaged, a sentence each.

@@ -107,6 +107,6 @@ package struct DiskCheck: Sendable {
   /// Whether nothing damaged was found.
   package var isSound: Bool { tableReport.isSound && volumes.allSatisfy { $0.report?.isSound ?? true } }
 
-  /// Whether anything was looked at.
-  package var hasLooked: Bool { table != nil || volumes.contains { $0.report != nil } }
+  /// Whether there is anything to tell: a table, or a volume whose type is known.
+  package var isTelling: Bool { table != nil || volumes.contains { $0.report != nil || $0.type != nil } }
 }

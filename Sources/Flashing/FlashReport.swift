@@ -69,7 +69,7 @@ package struct FlashReport: Sendable {
       lines.append(
         "verified: \(describeSize(verified)) read back from the medium in \(Self.tenths(verifySeconds)) s, all right")
     }
-    if let check, check.hasLooked { lines.append(check.summary) }
+    if let check, check.isTelling { lines.append(check.summary) }
     return lines
   }
 

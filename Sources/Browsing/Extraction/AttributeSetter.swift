@@ -19,25 +19,40 @@ struct AttributeSetter {
   /// Where errors happen.
   let failure: (_ operation: String) -> DestinationError
 
-  /// Sets all of `attributes` and `extended`; `refused` hears of extended attributes that the destination does not take.
+  /// Sets all of `attributes` and `extended`; `refused` hears of what the destination does not take: the name of an
+  /// extended attribute, `owner`, `mode` or `times`.
   func set(
     _ attributes: FileAttributes, _ extended: [ExtendedAttribute], refused: (FileName) -> Void
   ) throws(DestinationError) {
-    if options.setsOwners { try setOwner(attributes) }
+    var isOwned = false
+    if options.setsOwners { isOwned = try take(setOwner(attributes), "chown", "owner", refused) }
     for one in extended where try !set(one) { refused(one.name) }
-    if attributes.kind != .symbolicLink { try setMode(attributes) }
-    try setTimes(attributes)
+    if attributes.kind != .symbolicLink {
+      _ = try take(setMode(attributes, isOwned: isOwned), "chmod", "mode", refused)
+    }
+    _ = try take(setTimes(attributes), "utimensat", "times", refused)
   }
 
-  private func setOwner(_ attributes: FileAttributes) throws(DestinationError) {
+  /// Whether a call with this result has set what it should; throws unless the destination is merely one that has no such
+  /// thing, as FAT has no owners, or one that this user may not set it on.
+  private func take(
+    _ result: CInt, _ operation: String, _ what: FileName, _ refused: (FileName) -> Void
+  ) throws(DestinationError) -> Bool {
+    guard result != 0 else { return true }
+    guard [EPERM, EACCES, EOPNOTSUPP, EINVAL, ENOSYS].contains(errno) else { throw failure(operation) }
+    refused(what)
+    return false
+  }
+
+  private func setOwner(_ attributes: FileAttributes) -> CInt {
     let (owner, group) = (attributes.owner, attributes.group)
-    let result =
-      switch place {
-      case .open(let file): fchown(file, owner, group)
-      case .name(let name, let folder):
-        unsafe name.withCString { unsafe fchownat(folder, $0, owner, group, AT_SYMLINK_NOFOLLOW) }
-      }
-    guard result == 0 else { throw failure("chown") }
+    return
+      switch place
+    {
+    case .open(let file): fchown(file, owner, group)
+    case .name(let name, let folder):
+      unsafe name.withCString { unsafe fchownat(folder, $0, owner, group, AT_SYMLINK_NOFOLLOW) }
+    }
   }
 
   /// Sets an extended attribute; false where the destination has none such or this user may not set it.
@@ -63,27 +78,27 @@ struct AttributeSetter {
     return false
   }
 
-  private func setMode(_ attributes: FileAttributes) throws(DestinationError) {
-    var mode = mode_t(attributes.permissions & 0o7777)
-    if !options.setsOwners { mode &= ~0o6000 }
-    let result =
-      switch place {
-      case .open(let file): fchmod(file, mode)
-      case .name(let name, let folder): unsafe name.withCString { unsafe clinux_set_mode_at(folder, $0, mode) }
-      }
-    guard result == 0 else { throw failure("chmod") }
+  /// Sets the mode, with set-ID bits only where the owner is the one that they are for.
+  private func setMode(_ attributes: FileAttributes, isOwned: Bool) -> CInt {
+    let mode = mode_t(attributes.permissions & (isOwned ? 0o7777 : 0o1777))
+    return
+      switch place
+    {
+    case .open(let file): fchmod(file, mode)
+    case .name(let name, let folder): unsafe name.withCString { unsafe clinux_set_mode_at(folder, $0, mode) }
+    }
   }
 
-  private func setTimes(_ attributes: FileAttributes) throws(DestinationError) {
+  private func setTimes(_ attributes: FileAttributes) -> CInt {
     let times = [attributes.accessed ?? attributes.modified, attributes.modified].map { time in
       timespec(tv_sec: time_t(time.seconds), tv_nsec: Int(min(time.nanoseconds, 999_999_999)))
     }
-    let result =
-      switch place {
-      case .open(let file): unsafe futimens(file, times)
-      case .name(let name, let folder):
-        unsafe name.withCString { unsafe utimensat(folder, $0, times, AT_SYMLINK_NOFOLLOW) }
-      }
-    guard result == 0 else { throw failure("utimensat") }
+    return
+      switch place
+    {
+    case .open(let file): unsafe futimens(file, times)
+    case .name(let name, let folder):
+      unsafe name.withCString { unsafe utimensat(folder, $0, times, AT_SYMLINK_NOFOLLOW) }
+    }
   }
 }

@@ -111,8 +111,10 @@ package final class Extraction: TreeVisitor {
       throw error
     }
     // rename(2) of one name of a file to another name of the same file leaves both.
-    if file.attributes.linkCount > 1 { try? folder.remove(temporary) }
-    if let status = try folder.status(of: name) { links.note(file, in: folder, name: name, status.identity) }
+    if file.attributes.linkCount > 1 {
+      try? folder.remove(temporary)
+      if let status = try folder.status(of: name) { links.note(file, in: folder, name: name, status.identity) }
+    }
     report.files += 1
   }
 
@@ -172,8 +174,10 @@ package final class Extraction: TreeVisitor {
     if !options.setsOwners, file.attributes.permissions & 0o6000 != 0 { report.setIDsLeftOut += 1 }
     let extended = try filesystem.extendedAttributes(of: file.file)
     try AttributeSetter(options: options, place: place, failure: failure).set(file.attributes, extended) { name in
-      let kind = FileName(Array(name.bytes.prefix { $0 != UInt8(ascii: ".") })).description
-      report.attributesLeftOut[kind, default: 0] += 1
+      // Names of extended attributes start with their namespace.
+      let parts = name.bytes.split(separator: UInt8(ascii: "."), maxSplits: 1)
+      let kind = FileName(Array(parts.first ?? [])).description
+      report.attributesLeftOut[parts.count > 1 ? "\(kind).* attribute" : kind, default: 0] += 1
     }
   }
 }

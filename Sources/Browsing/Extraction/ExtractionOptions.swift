@@ -30,7 +30,7 @@ package struct ExtractionReport: Sendable {
   package var socketsLeftOut: UInt64 = 0
   /// Files with set-ID bits that were not set.
   package var setIDsLeftOut: UInt64 = 0
-  /// Attributes that the destination refused, by the start of their names: `security`, `trusted`.
+  /// What the destination refused: `owner`, `mode`, `times`, and extended attributes by the start of their names.
   package var attributesLeftOut: [String: UInt64] = [:]
   package var failures: [Failure] = []
   /// Failures beyond those that are listed.
@@ -63,7 +63,7 @@ package struct ExtractionReport: Sendable {
     }
     for (kind, count) in attributesLeftOut.sorted(by: { $0.key < $1.key }) {
       notes.append(
-        "\(Self.count(count, "extended attribute")) \(kind).* not kept: the destination refuses them, or it takes root")
+        "\(kind) of \(Self.count(count, "file")) not kept: the destination refuses it, or it takes root")
     }
     return notes
   }

@@ -121,6 +121,9 @@ struct Get: ParsableCommand {
       "\(ExtractionReport.count(report.files, "file")) and \(ExtractionReport.count(report.folders, "folder")), "
         + "\(shortSize(report.byteCount)), to \(destination)")
     report.add(failuresOf: missing)
+    if owner == true, let count = report.attributesLeftOut["owner"] {
+      report.fail(destination, DestinationRefusal("\(ExtractionReport.count(count, "file")) did not get their owners"))
+    }
     return report
   }
 }
