@@ -52,7 +52,7 @@ struct TargetWriter {
     var written = try copy(content, to: opened, through: target, report: report)
     try verify(&written)
     try wipeSignatures(of: written)
-    let report = written.report
+    var report = written.report
     progress.enter(.finishing, total: report.byteCount)
     if let keeper {
       try keeper.finish(imageByteCount: report.byteCount)
