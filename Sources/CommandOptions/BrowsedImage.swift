@@ -5,6 +5,7 @@ import CLinux
 package import Filesystems
 import Flashing
 import Images
+import SystemPackage
 import Terminal
 
 /// An image that is looked into, from its name on a command line.
@@ -21,23 +22,34 @@ package struct BrowsedImage {
   /// Opens the image called `text`; one that can only be read front to back is unpacked first, with progress.
   package init(_ text: String, _ source: SourceOptions, _ options: BrowseOptions, tool: String) throws {
     let volume = VolumeName(text)
+    // A folder's partitions are images of their own.
+    let isFolder = (try? FileStatus.of(FilePath(volume.image)))?.kind == .directory
+    var image = volume.image
     switch volume.part {
     case .number(let number)?:
       if let other = options.partition, other != number {
         throw RequestError("\(text) names partition \(number), and -partition \(other)")
       }
-      self.number = number
-    case .device(let device)?:
-      throw RequestError("\(volume.image) is a folder, and \(device) cannot be looked for in it")
-    case nil: number = options.partition
+      self.number = isFolder ? nil : number
+      if isFolder { image = text }
+    case .device?:
+      image = text
+      number = options.partition
+    case nil:
+      if isFolder, let number = options.partition { image = "\(text):\(number)" }
+      number = isFolder ? nil : options.partition
     }
     let progress = JobProgress()
     let display = ProgressDisplay(options.progress) { progress.sample }
     defer { display.stop() }
     let say = { (note: String) in printError("\(tool): \(note)") }
-    var opened = try OpenedSource(source.request(for: volume.image), progress: progress, say: say)
+    var opened = try OpenedSource(source.request(for: image), progress: progress, say: say)
     for note in opened.notes + opened.image.warnings { say(note) }
     disk = try opened.browse(progress: progress, say: say)
+    if isFolder, image == volume.image {
+      _ = try VolumeChoice(on: disk, named: opened.name, number: nil, sectorSizeHint: opened.sectorSize)
+      throw RequestError("\(text) is a whole folder; name the partition to look into, as \(text):1")
+    }
     name = opened.name
     sectorSizeHint = opened.sectorSize
   }

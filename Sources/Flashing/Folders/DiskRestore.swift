@@ -171,6 +171,7 @@ struct DiskRestore {
     report.writeSeconds = seconds
     progress.enter(.finishing, total: report.byteCount)
     try keeper?.finish(imageByteCount: fitted.byteCount)
+    if request.checksQuickly { report.check = QuickCheck(say: voice.say).check(opened, window: opened.target, report) }
     locks = DiskLocks()
     keeper?.rereadTable()
     progress.enter(.done, total: report.byteCount)
