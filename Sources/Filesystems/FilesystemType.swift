@@ -11,12 +11,22 @@ package struct FilesystemType: Sendable {
   /// Opens the volume for reading; throws `ImageError` where it is damaged or unsupported, before anything is shown.
   package let open: @Sendable (any BlockSource) throws -> any Filesystem
 
+  /// Opens a volume for changing it: the store, and whether it is a rehearsal.
+  package typealias WritableOpening = @Sendable (any BlockStore, Bool) throws -> any WritableFilesystem
+  /// Opens the volume for changing it; nil where the driver only reads.
+  ///
+  /// In a rehearsal contents of files are neither read nor written, so that only space, names and types are tried. The
+  /// store takes reads and writes of any range; nothing is written by opening.
+  package let openForWriting: WritableOpening?
+
   package init(
     name: String, probe: @escaping @Sendable (any BlockSource) throws -> Bool,
-    open: @escaping @Sendable (any BlockSource) throws -> any Filesystem
+    open: @escaping @Sendable (any BlockSource) throws -> any Filesystem,
+    openForWriting: WritableOpening? = nil
   ) {
     self.name = name
     self.probe = probe
     self.open = open
+    self.openForWriting = openForWriting
   }
 }

@@ -87,6 +87,18 @@ package final class MetadataCache {
     return block
   }
 
+  /// Forgets the block at `offset`, after it was changed.
+  package func remove(at offset: UInt64) {
+    guard let place = places.removeValue(forKey: offset) else { return }
+    held -= slots[place].block.count
+    let last = slots.removeLast()
+    if place < slots.count {
+      slots[place] = last
+      places[last.block.offset] = place
+    }
+    if hand >= slots.count { hand = 0 }
+  }
+
   /// Forgets everything, after the volume was written.
   package func removeAll() {
     slots.removeAll(keepingCapacity: true)

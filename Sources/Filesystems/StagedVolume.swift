@@ -1,0 +1,119 @@
+package import BlockIO
+import Bytes
+import Threads
+
+/// A volume with the changes of one transaction laid over it: reads see them, the volume gets them when its driver says so.
+///
+/// Metadata is staged; a file's new contents, which lie where nothing is reachable yet, go straight to the volume.
+package final class StagedVolume: BlockSource {
+  private let store: any BlockStore
+  private let staged = Monitor<[UInt64: [UInt8]]>([:])
+  /// Size in bytes of the pieces in which changes are staged and written: the driver's block or sector.
+  package let unit: Int
+  /// Whether contents of files are neither read nor written, so that only space, names and types are tried.
+  package let isRehearsal: Bool
+
+  /// Lays nothing yet over `store`, which takes writes of any range.
+  package init(_ store: any BlockStore, unit: Int, isRehearsal: Bool) {
+    self.store = store
+    self.unit = unit
+    self.isRehearsal = isRehearsal
+  }
+
+  package var byteCount: UInt64 { (store as any BlockSource).byteCount }
+
+  /// How many units are staged.
+  package var stagedCount: Int { staged.update { $0.count } }
+
+  package func extent(at offset: UInt64, limit: UInt64) throws -> Extent {
+    guard staged.update({ !$0.isEmpty }) else { return try store.extent(at: offset, limit: limit) }
+    return Extent(.data, offset: offset, length: limit - offset)
+  }
+
+  package func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws {
+    try store.read(at: offset, into: &buffer)
+    guard staged.update({ !$0.isEmpty }) else { return }
+    var done = 0
+    while done < buffer.byteCount {
+      let (number, inUnit, count) = piece(at: offset + UInt64(done), of: buffer.byteCount - done)
+      if let bytes = staged.update({ $0[number] }) {
+        var place = buffer.mutableSlice(done, count)
+        // Safe: every byte of the array is initialised.
+        place.copy(unsafe bytes.span.bytes.slice(inUnit, count), at: 0)
+      }
+      done += count
+    }
+  }
+
+  /// The unit that holds `offset`, where in it that lies, and how many of `count` bytes are in it.
+  private func piece(at offset: UInt64, of count: Int) -> (number: UInt64, inUnit: Int, count: Int) {
+    let inUnit = Int(offset % UInt64(unit))
+    return (offset / UInt64(unit), inUnit, min(count, unit - inUnit))
+  }
+
+  /// Changes the `count` bytes at `offset`, which must lie inside the volume, in memory.
+  package func stage(_ bytes: RawSpan, at offset: UInt64) throws {
+    var done = 0
+    while done < bytes.byteCount {
+      let (number, inUnit, count) = piece(at: offset + UInt64(done), of: bytes.byteCount - done)
+      var contents = try count == unit ? [UInt8](repeating: 0, count: unit) : self.contents(of: number)
+      contents.replaceSubrange(inUnit..<(inUnit + count), with: bytes.slice(done, count).array)
+      let kept = contents
+      staged.update { $0[number] = kept }
+      done += count
+    }
+  }
+
+  /// A unit as reads see it.
+  private func contents(of number: UInt64) throws -> [UInt8] {
+    if let bytes = staged.update({ $0[number] }) { return bytes }
+    let start = number * UInt64(unit)
+    var buffer = Buffer(zeroes: unit)
+    var span = buffer.mutablePrefix(Int(min(UInt64(unit), byteCount - start)))
+    try store.read(at: start, into: &span)
+    return buffer.prefix(unit).array
+  }
+
+  /// The offsets of the staged units, ascending.
+  package var offsets: [UInt64] { staged.update { $0.keys.sorted() }.map { $0 * UInt64(unit) } }
+
+  /// The staged unit at `offset`; nil where it is not staged.
+  package func staged(at offset: UInt64) -> [UInt8]? { staged.update { $0[offset / UInt64(unit)] } }
+
+  /// Writes the staged units at `offsets` (ascending) to the volume, neighbours in one write, and forgets them.
+  package func write(_ offsets: [UInt64]) throws {
+    var run: (start: UInt64, bytes: [UInt8])?
+    for offset in offsets {
+      guard let bytes = staged(at: offset) else { continue }
+      if let last = run, last.start + UInt64(last.bytes.count) == offset, last.bytes.count + unit <= 1 << 20 {
+        run?.bytes += bytes
+      } else {
+        if let last = run { try write(last.bytes, at: last.start) }
+        run = (offset, bytes)
+      }
+    }
+    if let last = run { try write(last.bytes, at: last.start) }
+    let written = offsets.map { $0 / UInt64(unit) }
+    staged.update { staged in for number in written { staged[number] = nil } }
+  }
+
+  private func write(_ bytes: [UInt8], at offset: UInt64) throws {
+    let count = Int(min(UInt64(bytes.count), byteCount - offset))
+    // Safe: every byte of the array is initialised.
+    try store.write(unsafe bytes.span.bytes.slice(0, count), at: offset)
+  }
+
+  /// Writes to the volume what is not staged: a journal's log, or contents that nothing refers to yet.
+  package func writeThrough(_ bytes: RawSpan, at offset: UInt64) throws { try store.write(bytes, at: offset) }
+
+  /// Writes a file's contents to the volume; nothing in a rehearsal.
+  package func writeContents(_ bytes: RawSpan, at offset: UInt64) throws {
+    if !isRehearsal { try store.write(bytes, at: offset) }
+  }
+
+  /// Forgets all that is staged.
+  package func drop() { staged.update { $0 = [:] } }
+
+  /// Waits until all that was written is on the medium.
+  package func flush() throws { try store.flush() }
+}
