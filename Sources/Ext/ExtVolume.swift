@@ -2,16 +2,18 @@ package import BlockIO
 import Bytes
 package import Filesystems
 
-/// An ext2, ext3 or ext4 volume, for reading.
+/// An ext2, ext3 or ext4 volume.
 ///
-/// A journal that was not written back is laid over the volume in memory.
+/// A journal that was not written back is laid over the volume in memory; the first transaction writes it back.
 package final class ExtVolume: Filesystem {
   let blocks: VolumeBlocks
+  /// What is needed for changing the volume; nil where it was opened for reading.
+  let writing: Writing?
   package let warnings: [String]
   /// Size of what the volume was opened on, in bytes.
   let sourceByteCount: UInt64
   private var flagWords: (flags: InodeFlags, words: [String]) = ([], [])
-  private var counts: VolumeStatistics?
+  var counts: VolumeStatistics?
 
   /// Number of the root directory's inode.
   static let rootInode: UInt64 = 2
@@ -22,6 +24,21 @@ package final class ExtVolume: Filesystem {
     blocks = opened.blocks
     warnings = opened.warnings
     sourceByteCount = source.byteCount
+    writing = nil
+    try requireRoot()
+  }
+
+  /// Opens the volume for changing it; in a rehearsal contents of files are neither read nor written.
+  package init(writing store: any BlockStore, isRehearsal: Bool = false) throws {
+    let opened = try VolumeOpening.open(writing: store, isRehearsal: isRehearsal)
+    blocks = opened.changes.blocks
+    warnings = opened.warnings
+    sourceByteCount = (store as any BlockSource).byteCount
+    writing = Writing(changes: opened.changes, commit: Commit(opened.changes, opened.recovery))
+    try requireRoot()
+  }
+
+  private func requireRoot() throws {
     let root = try blocks.inode(Self.rootInode)
     guard root.kind == .directory else { throw blocks.damaged("the root is not a directory", at: root.offset) }
   }
@@ -102,7 +119,8 @@ package final class ExtVolume: Filesystem {
 extension FilesystemType {
   /// ext2, ext3 and ext4.
   package static let ext = FilesystemType(
-    name: "ext2/3/4", probe: { try VolumeOpening.probe($0) }, open: { try ExtVolume($0) })
+    name: "ext2/3/4", probe: { try VolumeOpening.probe($0) }, open: { try ExtVolume($0) },
+    openForWriting: { try ExtVolume(writing: $0, isRehearsal: $1) })
 }
 
 extension Superblock {

@@ -44,6 +44,9 @@ struct GroupDescriptor: Hashable, Sendable {
   /// Inodes at the table's end that were never used.
   let unusedInodes: UInt32
   let blockBitmapChecksum: UInt32
+  let inodeBitmapChecksum: UInt32
+  /// Directories among the group's inodes.
+  let directoryCount: UInt32
 
   /// Parses a descriptor of as many bytes as `bytes` has, 32 at least.
   init(parsing bytes: RawSpan) throws(LayoutError) {
@@ -65,6 +68,8 @@ struct GroupDescriptor: Hashable, Sendable {
     flags = Flags(rawValue: bytes.littleEndian(at: Field.flags))
     unusedInodes = count(Field.unusedInodesLow, Field.unusedInodesHigh)
     blockBitmapChecksum = count(Field.blockBitmapChecksumLow, Field.blockBitmapChecksumHigh)
+    inodeBitmapChecksum = count(Field.inodeBitmapChecksumLow, Field.inodeBitmapChecksumHigh)
+    directoryCount = count(Field.directoriesLow, Field.directoriesHigh)
   }
 
   /// The checksum of a descriptor's bytes as its `bg_checksum` should have it; nil where the volume keeps none.

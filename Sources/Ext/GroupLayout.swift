@@ -79,4 +79,29 @@ struct GroupLayout: Sendable {
     let descriptors = isMixed ? UInt64(superblock.firstMetaGroup) : descriptorBlockCount
     return 1 + descriptors + UInt64(superblock.reservedDescriptorBlocks)
   }
+
+  /// Blocks that an inode table takes.
+  var inodeTableBlockCount: UInt64 {
+    (UInt64(superblock.inodesPerGroup) * UInt64(superblock.inodeSize) + blockSize - 1) / blockSize
+  }
+
+  /// The blocks of a group that its own metadata takes, as whole clusters.
+  ///
+  /// All that is in use where the bitmap was never written; ranges may overlap.
+  func ownMetadata(of group: UInt64, _ descriptor: GroupDescriptor) -> [Range<UInt64>] {
+    let start = firstBlock(of: group)
+    let end = start + blockCount(of: group)
+    let areas = [
+      (start, baseMetadataBlockCount(of: group)), (descriptor.blockBitmap, 1), (descriptor.inodeBitmap, 1),
+      (descriptor.inodeTable, inodeTableBlockCount),
+    ]
+    return areas.compactMap { first, count in
+      guard count > 0, first < end, first <= UInt64.max - count, first + count > start else { return nil }
+      let unit = superblock.blocksPerCluster
+      let low = max(first, start)
+      let last = min(first + count, end)
+      let from = start + (low - start) / unit * unit
+      return from..<min(start + ((last - start) + unit - 1) / unit * unit, end)
+    }
+  }
 }

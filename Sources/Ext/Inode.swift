@@ -37,6 +37,8 @@ struct Inode {
 
   /// Size of the part that every revision has, in bytes.
   static let oldByteCount = 128
+  /// Size of the extra fields of a new inode, up to the project's number.
+  static let usualExtraSize: UInt16 = 32
   /// Size of the map of blocks in bytes: 15 block numbers, an extent tree's root, or contents.
   static let mapByteCount = 60
 
@@ -131,6 +133,7 @@ struct InodeFlags: OptionSet, Hashable, Sendable {
   let rawValue: UInt32
   static let encrypted = Self(rawValue: 0x800)
   static let indexed = Self(rawValue: 0x1000)
+  static let topDirectory = Self(rawValue: 0x20000)
   static let hugeFile = Self(rawValue: 0x40000)
   static let extents = Self(rawValue: 0x80000)
   static let attributeValue = Self(rawValue: 0x20_0000)

@@ -29,16 +29,9 @@ extension VolumeBlocks {
         throw damaged("inode \(number) was never used, and something points to it")
       }
     }
-    let size = UInt64(superblock.inodeSize)
-    let blockSize = UInt64(blockSize)
-    let tableBlocks = (perGroup * size + blockSize - 1) / blockSize
-    let start = try offset(
-      of: descriptor.inodeTable, count: tableBlocks, for: "the inode table of block group \(group)")
-    let pieceSize = max(blockSize, Self.pieceByteCount)
-    let first = index * size / pieceSize * pieceSize
-    let count = min(pieceSize, tableBlocks * blockSize - first)
-    let piece = try bytes(at: start + first, count: Int(count))
-    let inode = Inode(number: UInt32(number), in: piece, at: Int(index * size - first), superblock)
+    let place = try inodePlace(number)
+    let piece = try bytes(at: place.piece, count: place.count)
+    let inode = Inode(number: UInt32(number), in: piece, at: place.inPiece, superblock)
     if superblock.hasMetadataChecksums {
       let seed = checksumSeed(inode: inode.number, generation: inode.generation)
       guard inode.isIntact(seed: seed) || inode.bytes.isAllZero else {
@@ -50,5 +43,22 @@ extension VolumeBlocks {
         "inode \(number) says an impossible size of its extra fields", at: inode.offset(of: Inode.Field.extraSize))
     }
     return inode
+  }
+
+  /// The piece of an inode table that is read at once for the inode `number`, which must be one of the volume's, and
+  /// where in it the inode lies; all in bytes.
+  func inodePlace(_ number: UInt64) throws -> (piece: UInt64, count: Int, inPiece: Int) {
+    let perGroup = UInt64(superblock.inodesPerGroup)
+    let group = (number - 1) / perGroup
+    let index = (number - 1) % perGroup
+    let size = UInt64(superblock.inodeSize)
+    let blockSize = UInt64(blockSize)
+    let tableBlocks = (perGroup * size + blockSize - 1) / blockSize
+    let start = try offset(
+      of: descriptor(of: group).inodeTable, count: tableBlocks, for: "the inode table of block group \(group)")
+    let pieceSize = max(blockSize, Self.pieceByteCount)
+    let first = index * size / pieceSize * pieceSize
+    let count = min(pieceSize, tableBlocks * blockSize - first)
+    return (start + first, Int(count), Int(index * size - first))
   }
 }

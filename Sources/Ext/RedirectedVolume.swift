@@ -84,7 +84,8 @@ struct RedirectMap: Sendable {
 /// A volume as it is once its journal is written back; nothing is written.
 final class RedirectedVolume: BlockSource {
   private let base: any BlockSource
-  private let map: RedirectMap
+  /// The blocks whose copies lie in the journal.
+  let map: RedirectMap
   private let blockSize: UInt64
 
   init(_ base: any BlockSource, _ map: RedirectMap, blockSize: Int) {

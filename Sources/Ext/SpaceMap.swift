@@ -47,7 +47,7 @@ struct SpaceMap {
     if superblock.hasGroupChecksums, descriptor.flags.contains(.blocksUninitialised) {
       return uninitialised(block, group, descriptor, offset, limit)
     }
-    let bitmap = try bitmap(of: group, descriptor)
+    let bitmap = try blocks.blockBitmap(of: group)
     let count = Int(superblock.blocksPerGroup >> superblock.clusterBits)
     let clusters = (layout.blockCount(of: group) - 1) >> UInt64(superblock.clusterBits) + 1
     let map = Bitmap(bitmap.bytes, count: min(count, Int(clusters)))
@@ -63,41 +63,13 @@ struct SpaceMap {
     return Extent(kind, offset: offset, length: end - offset)
   }
 
-  /// A group's bitmap, its checksum verified.
-  private func bitmap(of group: UInt64, _ descriptor: GroupDescriptor) throws -> MetadataBlock {
-    let name = "the block bitmap of block group \(group)"
-    return try blocks.block(descriptor.blockBitmap, as: .bitmap, of: group, for: name) { block in
-      guard superblock.hasMetadataChecksums else { return }
-      var crc = CRC32C(register: superblock.checksumSeed)
-      crc.update(block.bytes.slice(0, Int(superblock.blocksPerGroup >> superblock.clusterBits) / 8))
-      let isWide = superblock.descriptorSize >= 64
-      guard descriptor.blockBitmapChecksum == (isWide ? crc.register : crc.register & 0xffff) else {
-        throw blocks.damaged("the checksum of \(name) does not match its bytes", at: block.offset)
-      }
-    }
-  }
-
   /// In a group whose bitmap was never written only its own metadata is in use.
   private func uninitialised(
     _ block: UInt64, _ group: UInt64, _ descriptor: GroupDescriptor, _ offset: UInt64, _ limit: UInt64
   ) -> Extent {
-    let start = layout.firstBlock(of: group)
-    let end = start + layout.blockCount(of: group)
-    let table = UInt64(superblock.inodesPerGroup) * UInt64(superblock.inodeSize)
-    let tableBlocks = (table + UInt64(blocks.blockSize) - 1) / UInt64(blocks.blockSize)
-    let areas = [
-      (start, layout.baseMetadataBlockCount(of: group)), (descriptor.blockBitmap, 1), (descriptor.inodeBitmap, 1),
-      (descriptor.inodeTable, tableBlocks),
-    ]
-    var nextStart = end
-    for (first, count) in areas where count > 0 && first < end && first <= UInt64.max - count {
-      // Whole clusters are in use or free.
-      let unit = superblock.blocksPerCluster
-      let low = max(first, start)
-      let from = start + (low - start) / unit * unit
-      guard first + count > start else { continue }
-      let last = min(first + count, end)
-      let to = min(start + ((last - start) + unit - 1) / unit * unit, end)
+    var nextStart = layout.firstBlock(of: group) + layout.blockCount(of: group)
+    for area in layout.ownMetadata(of: group, descriptor) {
+      let (from, to) = (area.lowerBound, area.upperBound)
       if from <= block, block < to { return cut(.data, block..<to, offset, limit) }
       if from > block { nextStart = min(nextStart, from) }
     }

@@ -79,6 +79,8 @@ struct Superblock: Hashable, Sendable {
   let state: State
   let creatorOS: UInt32
   let revision: UInt32
+  /// The first inode that is not reserved.
+  let firstInode: UInt32
   /// Size of an inode in bytes.
   let inodeSize: Int
   let compatible: CompatibleFeatures
@@ -147,6 +149,7 @@ struct Superblock: Hashable, Sendable {
     state = State(rawValue: bytes.littleEndian(at: Field.state))
     creatorOS = bytes.littleEndian(at: Field.creatorOS)
     revision = bytes.littleEndian(at: Field.revision)
+    firstInode = revision == 0 ? 11 : bytes.littleEndian(at: Field.firstInode)
     inodeSize = revision == 0 ? 128 : Int(bytes.littleEndian(at: Field.inodeSize, as: UInt16.self))
     uuid = bytes.slice(Field.uuid, 16).array
     label = bytes.slice(Field.label, 16).text

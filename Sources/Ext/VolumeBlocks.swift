@@ -8,7 +8,7 @@ import Filesystems
 final class VolumeBlocks {
   /// The volume, the journal's blocks laid over it where they were not yet written back.
   let source: any BlockSource
-  let superblock: Superblock
+  private(set) var superblock: Superblock
   let layout: GroupLayout
   /// `ext2`, `ext3` or `ext4`, as blkid(8) tells them apart.
   let type: String
@@ -95,6 +95,26 @@ final class VolumeBlocks {
       lastGroup = (group, descriptor)
       return descriptor
     } catch { throw damaged(error, in: "the descriptor of block group \(group)", at: offset) }
+  }
+
+  /// Forgets what is known of the `blockSize` bytes at `block`, after they were changed.
+  func forget(_ block: UInt64) { cache.remove(at: block << UInt64(superblock.blockBits)) }
+
+  /// Forgets the bytes that were read at `offset`, after they were changed.
+  func forget(at offset: UInt64) { cache.remove(at: offset) }
+
+  /// Forgets a group's descriptor, after it was changed.
+  func forgetDescriptor(of group: UInt64) {
+    if lastGroup?.number == group { lastGroup = nil }
+  }
+
+  /// Goes on with a changed superblock, whose layout is the same.
+  func adopt(_ changed: Superblock) { superblock = changed }
+
+  /// Forgets all that was read, after changes were given up.
+  func forgetAll() {
+    cache.removeAll()
+    lastGroup = nil
   }
 
   /// The seed of the checksums of what belongs to an inode.

@@ -31,29 +31,55 @@ enum VolumeOpening {
   /// Opens the volume and lists what its user should know.
   static func open(_ source: any BlockSource) throws -> (blocks: VolumeBlocks, warnings: [String]) {
     var warnings: [String] = []
+    let (replayed, superblock) = try recovered(source, &warnings)
+    let blocks = VolumeBlocks(replayed ?? source, superblock)
+    return (blocks, warnings + remarks(about: blocks, source))
+  }
+
+  /// Opens the volume for changing it; nothing is written yet, also not what a journal still holds.
+  static func open(
+    writing store: any BlockStore, isRehearsal: Bool
+  ) throws -> (changes: Changes, recovery: RecoveringStore, warnings: [String]) {
+    var warnings: [String] = []
+    let (replayed, superblock) = try recovered(store, &warnings)
+    let recovery = RecoveringStore(store, replayed)
+    let staged = StagedVolume(recovery, unit: superblock.blockSize, isRehearsal: isRehearsal)
+    let blocks = VolumeBlocks(staged, superblock)
+    return (Changes(blocks, staged), recovery, warnings + remarks(about: blocks, store))
+  }
+
+  /// The superblock as it is once the journal is written back, and the volume so; no volume where nothing waits.
+  private static func recovered(
+    _ source: any BlockSource, _ warnings: inout [String]
+  ) throws -> (RedirectedVolume?, Superblock) {
     let superblock = try superblock(of: source)
     try requireReadable(superblock)
-    var blocks = VolumeBlocks(source, superblock)
-    if superblock.incompatible.contains(.needsRecovery) {
-      if let replayed = try replay(blocks, &warnings) {
-        let newer = try self.superblock(of: replayed)
-        try requireReadable(newer)
-        guard newer.blockBits == superblock.blockBits else {
-          throw blocks.damaged("the superblock in the journal has another block size")
-        }
-        blocks = VolumeBlocks(replayed, newer)
+    guard superblock.incompatible.contains(.needsRecovery) else {
+      if !superblock.state.contains(.cleanlyUnmounted) {
+        warnings.append("the volume was not unmounted cleanly; what is read may be inconsistent until e2fsck has run")
       }
-    } else if !superblock.state.contains(.cleanlyUnmounted) {
-      warnings.append("the volume was not unmounted cleanly; what is read may be inconsistent until e2fsck has run")
+      return (nil, superblock)
     }
-    warnings += faults(of: blocks.superblock, source)
+    let blocks = VolumeBlocks(source, superblock)
+    guard let replayed = try replay(blocks, &warnings) else { return (nil, superblock) }
+    let newer = try self.superblock(of: replayed)
+    try requireReadable(newer)
+    guard newer.blockBits == superblock.blockBits else {
+      throw blocks.damaged("the superblock in the journal has another block size")
+    }
+    return (replayed, newer)
+  }
+
+  /// What the volume has recorded against itself, and who seems to use it.
+  private static func remarks(about blocks: VolumeBlocks, _ source: any BlockSource) -> [String] {
+    var warnings = faults(of: blocks.superblock, source)
     if blocks.superblock.incompatible.contains(.multiMountProtection), blocks.superblock.protectionBlock != 0,
       let block = try? blocks.block(blocks.superblock.protectionBlock, for: "the multiple mount protection"),
       let user = MountProtection.user(block.bytes)
     {
       warnings.append("\(user) has the volume mounted, or was cut off; what is read may change meanwhile")
     }
-    return (blocks, warnings)
+    return warnings
   }
 
   private static func requireReadable(_ superblock: Superblock) throws {

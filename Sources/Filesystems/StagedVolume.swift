@@ -64,6 +64,28 @@ package final class StagedVolume: BlockSource {
     }
   }
 
+  /// Changes the unit at `offset`, a multiple of `unit` inside the volume, in memory; it starts as zeroes if it `isNew`.
+  package func change<Result>(
+    at offset: UInt64, isNew: Bool = false, _ body: (inout MutableRawSpan) throws -> Result
+  ) throws -> Result {
+    let number = offset / UInt64(unit)
+    var bytes =
+      try isNew
+      ? [UInt8](repeating: 0, count: unit)
+      : staged.update { $0.removeValue(forKey: number) } ?? contents(of: number)
+    defer {
+      let kept = bytes
+      staged.update { $0[number] = kept }
+    }
+    var span = bytes.mutableSpan
+    // Safe: every byte of the array is initialised.
+    var raw = unsafe span.mutableBytes
+    return try body(&raw)
+  }
+
+  /// Forgets the staged unit at `offset`, which then reads as it was before.
+  package func forget(at offset: UInt64) { staged.update { $0[offset / UInt64(unit)] = nil } }
+
   /// A unit as reads see it.
   private func contents(of number: UInt64) throws -> [UInt8] {
     if let bytes = staged.update({ $0[number] }) { return bytes }

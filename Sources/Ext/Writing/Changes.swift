@@ -1,0 +1,151 @@
+import BlockIO
+import Bytes
+import Filesystems
+
+/// The changes of one transaction: staged blocks of metadata, which of them were free before, and the counters.
+///
+/// Readers of the same `VolumeBlocks` see every change as soon as it is made.
+final class Changes {
+  let blocks: VolumeBlocks
+  let staged: StagedVolume
+  /// The moment of the transaction, which changed files bear.
+  private(set) var now = Timestamp(seconds: 0)
+  /// Whether a transaction is open.
+  private(set) var isOpen = false
+  /// Staged blocks that were free before the transaction, so that nothing refers to them until it is over.
+  private var newBlocks: Set<UInt64> = []
+  /// Clusters freed in the transaction, by group, as bits of bitmaps; they are not used again before it is over.
+  var freed: [UInt64: [UInt8]] = [:]
+  /// Inodes freed in the transaction, which are not used again before it is over either.
+  var freedInodes: Set<UInt32> = []
+  /// Blocks of files' contents that are staged: ends of files that were cut or go on.
+  private(set) var editedData: Set<UInt64> = []
+  /// What the superblock's counters still have to gain.
+  var freeBlockGain: Int64 = 0
+  var freeInodeGain: Int64 = 0
+  private var superblockBefore: Superblock
+
+  init(_ blocks: VolumeBlocks, _ staged: StagedVolume) {
+    self.blocks = blocks
+    self.staged = staged
+    superblockBefore = blocks.superblock
+  }
+
+  var superblock: Superblock { blocks.superblock }
+  var blockSize: Int { blocks.blockSize }
+
+  /// Starts a transaction.
+  func begin() throws {
+    guard !isOpen else {
+      throw ImageError(.refused, format: blocks.type, "a transaction is open already")
+    }
+    isOpen = true
+    superblockBefore = superblock
+    now = .now
+  }
+
+  /// Writes the counters into the superblock, as the last change of a transaction.
+  func seal() throws {
+    guard staged.stagedCount > 0 || freeBlockGain != 0 || freeInodeGain != 0 else { return }
+    let (blockGain, inodeGain) = (freeBlockGain, freeInodeGain)
+    (freeBlockGain, freeInodeGain) = (0, 0)
+    let free = UInt64(clamping: Int64(clamping: superblock.freeBlockCount) + blockGain)
+    let inodes = UInt32(clamping: Int64(superblock.freeInodeCount) + inodeGain)
+    let isWide = superblock.incompatible.contains(.wide)
+    let seconds = UInt32(truncatingIfNeeded: now.seconds)
+    try editSuperblock { bytes in
+      bytes.store(littleEndian: UInt32(truncatingIfNeeded: free), at: Superblock.Field.freeBlockCountLow)
+      if isWide {
+        bytes.store(littleEndian: UInt32(truncatingIfNeeded: free >> 32), at: Superblock.Field.freeBlockCountHigh)
+      }
+      bytes.store(littleEndian: inodes, at: Superblock.Field.freeInodeCount)
+      bytes.store(littleEndian: seconds, at: Superblock.Field.writeTime)
+    }
+  }
+
+  /// Ends a transaction whose changes have reached the volume.
+  func end() {
+    isOpen = false
+    staged.drop()
+    newBlocks = []
+    editedData = []
+    freed = [:]
+    freedInodes = []
+  }
+
+  /// Ends a transaction without its changes.
+  func giveUp() {
+    end()
+    (freeBlockGain, freeInodeGain) = (0, 0)
+    blocks.adopt(superblockBefore)
+    blocks.forgetAll()
+  }
+
+  // MARK: - Blocks
+
+  /// Changes the bytes of a block of metadata; whoever changes it keeps its checksum right.
+  func edit<Result>(_ block: UInt64, _ body: (inout MutableRawSpan) throws -> Result) throws -> Result {
+    let offset = try blocks.offset(of: block, for: "a block to change")
+    defer { blocks.forget(block) }
+    return try staged.change(at: offset, body)
+  }
+
+  /// Fills a block that was allocated in this transaction; it starts as zeroes.
+  func make<Result>(_ block: UInt64, _ body: (inout MutableRawSpan) throws -> Result) throws -> Result {
+    let offset = try blocks.offset(of: block, for: "a new block")
+    newBlocks.insert(block)
+    defer { blocks.forget(block) }
+    return try staged.change(at: offset, isNew: true, body)
+  }
+
+  /// Changes a block in use of a file's contents, so that the change is part of the transaction; nothing in a rehearsal.
+  func editData(_ block: UInt64, _ body: (inout MutableRawSpan) throws -> Void) throws {
+    guard !staged.isRehearsal else { return }
+    try edit(block, body)
+    editedData.insert(block)
+  }
+
+  /// Forgets the changes of a block that was freed.
+  func forget(_ block: UInt64) {
+    newBlocks.remove(block)
+    editedData.remove(block)
+    staged.forget(at: block << UInt64(superblock.blockBits))
+    blocks.forget(block)
+  }
+
+  /// The superblock's block, and its place there in bytes.
+  var superblockPlace: (block: UInt64, offset: Int) {
+    (Superblock.offset / UInt64(blockSize), Int(Superblock.offset % UInt64(blockSize)))
+  }
+
+  /// Changes the superblock, whose checksum is made here.
+  func editSuperblock(_ body: (inout MutableRawSpan) -> Void) throws {
+    let place = superblockPlace
+    let hasChecksum = superblock.hasMetadataChecksums
+    let offset = place.block << UInt64(superblock.blockBits)
+    let changed = try staged.change(at: offset) { block in
+      var bytes = block.mutableSlice(place.offset, Superblock.byteCount)
+      body(&bytes)
+      if hasChecksum {
+        var crc = CRC32C()
+        crc.update(bytes.bytes.slice(0, Superblock.Field.checksum))
+        bytes.store(littleEndian: crc.register, at: Superblock.Field.checksum)
+      }
+      do throws(LayoutError) { return try Superblock(parsing: bytes.bytes) } catch {
+        throw blocks.damaged(error, in: "the superblock", at: Superblock.offset)
+      }
+    }
+    blocks.forget(place.block)
+    blocks.adopt(changed)
+  }
+
+  /// The staged blocks: those that were free before the transaction, and those that were in use; both ascending.
+  var stagedBlocks: (new: [UInt64], used: [UInt64]) {
+    var result: (new: [UInt64], used: [UInt64]) = ([], [])
+    for offset in staged.offsets {
+      let block = offset >> UInt64(superblock.blockBits)
+      if newBlocks.contains(block) { result.new.append(block) } else { result.used.append(block) }
+    }
+    return result
+  }
+}
