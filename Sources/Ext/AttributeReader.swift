@@ -55,19 +55,7 @@ struct AttributeReader {
 
   private func attributeBlock() throws -> MetadataBlock? {
     guard inode.attributeBlock != 0 else { return nil }
-    let name = "the block of extended attributes of inode \(inode.number)"
-    // Inodes may share a block, so that it is checked as itself.
-    return try blocks.block(inode.attributeBlock, as: .attributes, of: 0, for: name) { block in
-      guard block.bytes.littleEndian(at: 0) == AttributeBlock.magic else {
-        throw blocks.damaged("\(name) has no magic number", at: block.offset)
-      }
-      guard blocks.superblock.hasMetadataChecksums else { return }
-      let checksum = AttributeBlock.checksum(
-        of: block.bytes, number: inode.attributeBlock, seed: blocks.superblock.checksumSeed)
-      guard checksum == block.bytes.littleEndian(at: AttributeBlock.checksumOffset, as: UInt32.self) else {
-        throw blocks.damaged("the checksum of \(name) does not match its bytes", at: block.offset)
-      }
-    }
+    return try blocks.attributeBlock(inode.attributeBlock, of: inode.number)
   }
 
   private func isInlineData(_ entry: AttributeEntries.Entry, _ bytes: RawSpan) -> Bool {
@@ -139,6 +127,24 @@ struct AttributeReader {
     guard crc.register == holder.bytes.littleEndian(at: Inode.Field.accessed, as: UInt32.self) else {
       throw blocks.damaged(
         "the hash of the extended attribute in inode \(holder.number) does not match its bytes", at: holder.offset)
+    }
+  }
+}
+
+extension VolumeBlocks {
+  /// The block of extended attributes of the inode `number`, its checksum verified.
+  func attributeBlock(_ block: UInt64, of number: UInt32) throws -> MetadataBlock {
+    let name = "the block of extended attributes of inode \(number)"
+    // Inodes may share a block, so that it is checked as itself.
+    return try self.block(block, as: .attributes, of: 0, for: name) { held in
+      guard held.bytes.littleEndian(at: 0) == AttributeBlock.magic else {
+        throw damaged("\(name) has no magic number", at: held.offset)
+      }
+      guard superblock.hasMetadataChecksums else { return }
+      let checksum = AttributeBlock.checksum(of: held.bytes, number: block, seed: superblock.checksumSeed)
+      guard checksum == held.bytes.littleEndian(at: AttributeBlock.checksumOffset, as: UInt32.self) else {
+        throw damaged("the checksum of \(name) does not match its bytes", at: held.offset)
+      }
     }
   }
 }

@@ -67,26 +67,28 @@ struct BlockMap {
         contents: extent.isWritten ? .data(extent.start) : .unwritten)
       return run.from(block)
     }
-    let child = try self.node(node.child(index), depth: node.depth - 1)
+    let child = try blocks.extentNode(node.child(index), depth: node.depth - 1, of: inode.number, seed: seed)
     return try find(block, in: child.bytes, depth: node.depth - 1, end: max(next, block + 1), at: child.offset)
   }
+}
 
-  /// A block of the extent tree, its checksum and entries verified.
-  private func node(_ number: UInt64, depth: Int) throws -> MetadataBlock {
-    let name = "the extent tree of inode \(inode.number)"
-    let mark = UInt64(inode.number) | UInt64(depth) << 32
-    return try blocks.block(number, as: .extents, of: mark, for: name) { block in
+extension VolumeBlocks {
+  /// A block of the extent tree of the inode `number`, its checksum and entries verified.
+  func extentNode(_ block: UInt64, depth: Int, of number: UInt32, seed: UInt32) throws -> MetadataBlock {
+    let name = "the extent tree of inode \(number)"
+    let mark = UInt64(number) | UInt64(depth) << 32
+    return try self.block(block, as: .extents, of: mark, for: name) { block in
       do throws(LayoutError) {
         let node = try ExtentNode(parsing: block.bytes)
-        if blocks.superblock.hasMetadataChecksums {
-          try verify(block.bytes, node.checksumOffset)
+        if superblock.hasMetadataChecksums {
+          try Self.verify(block.bytes, node.checksumOffset, seed)
         }
         try node.check()
-      } catch { throw blocks.damaged(error, in: name, at: block.offset) }
+      } catch { throw damaged(error, in: name, at: block.offset) }
     }
   }
 
-  private func verify(_ bytes: RawSpan, _ place: Int) throws(LayoutError) {
+  private static func verify(_ bytes: RawSpan, _ place: Int, _ seed: UInt32) throws(LayoutError) {
     guard place + 4 <= bytes.byteCount else { throw LayoutError("there is no room for the checksum", at: 4) }
     var crc = CRC32C(register: seed)
     crc.update(bytes.slice(0, place))

@@ -6,6 +6,8 @@ struct CompatibleFeatures: OptionSet, Hashable, Sendable {
   static let sparseSuper2 = Self(rawValue: 0x200)
   static let fastCommit = Self(rawValue: 0x400)
   static let orphanFile = Self(rawValue: 0x1000)
+  /// What only its own kernels could keep right: snapshot_bitmap.
+  static let notWritable = Self(rawValue: 0x100)
 
   /// The names of bits 0 and up, as mke2fs(8) and dumpe2fs(8) say them.
   static let names = [
@@ -52,8 +54,18 @@ struct ReadOnlyFeatures: OptionSet, Hashable, Sendable {
   static let largeFiles = Self(rawValue: 0x2)
   static let hugeFiles = Self(rawValue: 0x8)
   static let groupChecksums = Self(rawValue: 0x10)
+  static let manyDirectories = Self(rawValue: 0x20)
+  static let extraSize = Self(rawValue: 0x40)
   static let bigAllocation = Self(rawValue: 0x200)
   static let metadataChecksums = Self(rawValue: 0x400)
+  static let project = Self(rawValue: 0x2000)
+  static let verity = Self(rawValue: 0x8000)
+
+  /// What this driver writes.
+  static let writable: Self = [
+    .sparseSuper, .largeFiles, .hugeFiles, .groupChecksums, .manyDirectories, .extraSize, .bigAllocation,
+    .metadataChecksums, .project, .verity,
+  ]
 
   /// The names of bits 0 and up.
   static let names = [

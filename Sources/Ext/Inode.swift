@@ -16,6 +16,7 @@ struct Inode {
     static let linkCount = 0x1a
     static let sectorsLow = 0x1c
     static let flags = 0x20
+    static let version = 0x24
     static let map = 0x28
     static let generation = 0x64
     static let attributeBlockLow = 0x68
@@ -136,7 +137,10 @@ struct InodeFlags: OptionSet, Hashable, Sendable {
   static let topDirectory = Self(rawValue: 0x20000)
   static let hugeFile = Self(rawValue: 0x40000)
   static let extents = Self(rawValue: 0x80000)
+  static let verity = Self(rawValue: 0x10_0000)
   static let attributeValue = Self(rawValue: 0x20_0000)
+  /// Blocks are taken past the end of the file; what older kernels set.
+  static let blocksPastEnd = Self(rawValue: 0x40_0000)
   static let inlineData = Self(rawValue: 0x1000_0000)
   static let casefold = Self(rawValue: 0x4000_0000)
 

@@ -3,9 +3,9 @@ import Bytes
 /// POSIX access control lists, which the volume keeps shorter than getxattr(2) shows them.
 enum PosixACL {
   /// Tags of entries that bear a user's or group's number: a named user, a named group.
-  private static let named: Set<UInt16> = [0x02, 0x08]
+  static let named: Set<UInt16> = [0x02, 0x08]
   /// Tags of the others: owner, owning group, mask, everybody else.
-  private static let plain: Set<UInt16> = [0x01, 0x04, 0x10, 0x20]
+  static let plain: Set<UInt16> = [0x01, 0x04, 0x10, 0x20]
 
   /// The list in the form of getxattr(2) (version 2, eight bytes an entry); nil where the stored one is malformed.
   static func unpacked(_ stored: RawSpan) -> [UInt8]? {

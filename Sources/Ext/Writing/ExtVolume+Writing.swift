@@ -20,11 +20,14 @@ extension ExtVolume: WritableFilesystem {
     }
   }
 
-  package func requireWritable() throws { _ = try requireWriting() }
+  package func requireWritable() throws {
+    _ = try requireWriting()
+    try WritingRefusals(blocks, sourceByteCount: sourceByteCount).check()
+  }
 
   package func transaction<Result>(_ body: () throws -> Result) throws -> Result {
-    try requireWritable()
     let writing = try requireWriting()
+    try requireWritable()
     try writing.changes.begin()
     do {
       let result = try body()
@@ -41,24 +44,39 @@ extension ExtVolume: WritableFilesystem {
 
   package func finish() throws { try requireWriting().commit.finish() }
 
-  package func create(_ name: FileName, in directory: FileID, attributes: FileAttributes) throws -> FileID {
-    throw FileError(.unsupported("not yet"), name.description)
+  package func replaceContents(of file: FileID, with contents: any FileContents) throws {
+    var editor = try ContentsEditor(file.number, changes)
+    try editor.replace(with: contents)
   }
-  package func createSymbolicLink(
-    _ name: FileName, to target: FileName, in directory: FileID, attributes: FileAttributes
-  ) throws -> FileID {
-    throw FileError(.unsupported("not yet"), name.description)
+
+  package func append(_ contents: any FileContents, to file: FileID) throws {
+    var editor = try ContentsEditor(file.number, changes)
+    try editor.append(contents)
   }
-  package func link(_ file: FileID, as name: FileName, in directory: FileID) throws {}
-  package func remove(_ name: FileName, from directory: FileID) throws {}
-  package func rename(
-    _ name: FileName, in directory: FileID, to newName: FileName, in newDirectory: FileID
-  ) throws -> FileID {
-    throw FileError(.unsupported("not yet"), name.description)
+
+  package func truncate(_ file: FileID, to byteCount: UInt64) throws {
+    var editor = try ContentsEditor(file.number, changes)
+    try editor.truncate(to: byteCount)
   }
-  package func replaceContents(of file: FileID, with contents: any FileContents) throws {}
-  package func append(_ contents: any FileContents, to file: FileID) throws {}
-  package func truncate(_ file: FileID, to byteCount: UInt64) throws {}
-  package func setAttributes(_ attributes: FileAttributes, of file: FileID) throws {}
-  package func setExtendedAttribute(_ name: FileName, to value: [UInt8]?, of file: FileID) throws {}
+
+  package func setAttributes(_ attributes: FileAttributes, of file: FileID) throws {
+    let changes = try changes
+    var record = try changes.record(file.number)
+    let mode = record.mode & 0xf000 | attributes.permissions & 0xfff
+    if mode != record.mode {
+      record.mode = mode
+      record = try changes.withAccessList(of: record, following: mode)
+    }
+    (record.owner, record.group) = (attributes.owner, attributes.group)
+    record.setTimes(of: attributes, now: changes.now)
+    try changes.write(record)
+  }
+
+  package func setExtendedAttribute(_ name: FileName, to value: [UInt8]?, of file: FileID) throws {
+    let changes = try changes
+    var record = try changes.record(file.number)
+    record = try changes.setting(name, to: value, of: record)
+    record.setChanged(changes.now)
+    try changes.write(record)
+  }
 }

@@ -1,0 +1,27 @@
+import BlockIO
+import Bytes
+import Filesystems
+
+/// Inodes that hold values of extended attributes (ea_inode): who refers to them is counted in fields for other things.
+extension Changes {
+  /// Lets go of an attribute's value where it lies in an inode of its own.
+  func release(_ attribute: StoredAttribute) throws {
+    if attribute.valueInode != 0 { try changeReferences(of: attribute.valueInode, by: -1) }
+  }
+
+  /// Counts references to a value's inode; the last one's end frees it.
+  func changeReferences(of number: UInt32, by difference: Int64) throws {
+    var record = try record(UInt64(number))
+    guard record.flags.contains(.attributeValue), !record.flags.contains(.inlineData) else {
+      throw blocks.damaged("inode \(number) does not hold the value of an attribute")
+    }
+    let count =
+      Int64(record.load(Inode.Field.version, as: UInt32.self))
+      | Int64(record.load(Inode.Field.changed, as: UInt32.self)) << 32
+    let after = count + difference
+    guard after > 0 else { return try erase(record) }
+    record.store(UInt32(truncatingIfNeeded: after), at: Inode.Field.version)
+    record.store(UInt32(truncatingIfNeeded: after >> 32), at: Inode.Field.changed)
+    try write(record)
+  }
+}

@@ -1,0 +1,42 @@
+import Bytes
+import Filesystems
+
+/// The count of blocks that a file takes, and the empty map.
+extension InodeRecord {
+  /// Adds to the count of the volume's blocks in use for the file; throws `FileError.fileTooLarge` past what it can hold.
+  mutating func addAllocated(_ blocks: Int64, _ superblock: Superblock) throws {
+    let hasHigh = superblock.readOnly.contains(.hugeFiles) && superblock.creatorOS != 1
+    let perBlock = Int64(superblock.blockSize / 512)
+    let low = Int64(load(Inode.Field.sectorsLow, as: UInt32.self))
+    let high = hasHigh ? Int64(load(Inode.Field.sectorsHigh, as: UInt16.self)) << 32 : 0
+    let stored = low | high
+    let before = hasHigh && flags.contains(.hugeFile) ? stored * perBlock : stored
+    let after = max(before + blocks * perBlock, 0)
+    let isHuge = after >= 1 << 48
+    let value = isHuge ? after / perBlock : after
+    guard value <= UInt32.max || hasHigh && value < 1 << 48 else {
+      throw FileError(.fileTooLarge, "inode \(number)")
+    }
+    store(UInt32(truncatingIfNeeded: value), at: Inode.Field.sectorsLow)
+    guard hasHigh else { return }
+    store(UInt16(truncatingIfNeeded: value >> 32), at: Inode.Field.sectorsHigh)
+    if isHuge { flags.insert(.hugeFile) } else { flags.remove(.hugeFile) }
+  }
+
+  /// Whether the file or its attributes take any block.
+  var hasAllocated: Bool {
+    load(Inode.Field.sectorsLow, as: UInt32.self) != 0 || load(Inode.Field.sectorsHigh, as: UInt16.self) != 0
+  }
+
+  /// Makes the map of blocks empty: an extent tree's root where the volume has extents, else lists; no inline contents.
+  mutating func clearMap(_ superblock: Superblock) {
+    flags.remove(.inlineData)
+    var empty = [UInt8](repeating: 0, count: Inode.mapByteCount)
+    if superblock.incompatible.contains(.extents) {
+      flags.insert(.extents)
+      empty.store(ExtentNode.magic, at: ExtentNode.Field.magic)
+      empty.store(UInt16((Inode.mapByteCount - ExtentNode.Field.entries) / ExtentNode.entryByteCount), at: ExtentNode.Field.limit)
+    }
+    map = empty
+  }
+}
