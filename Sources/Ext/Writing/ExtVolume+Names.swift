@@ -181,7 +181,9 @@ extension ExtVolume {
         throw FileError(.unsupported("a directory cannot be moved below itself"), name.description)
       }
       steps += 1
-      guard steps <= UInt64(blocks.superblock.inodeCount) else { throw blocks.damaged("directories contain each other") }
+      guard steps <= UInt64(blocks.superblock.inodeCount) else {
+        throw blocks.damaged("directories contain each other")
+      }
       place = try blocks.parent(of: blocks.inode(place))
     }
   }

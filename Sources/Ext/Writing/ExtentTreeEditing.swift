@@ -185,7 +185,9 @@ extension MapEditor {
   private mutating func collapse() throws {
     while true {
       let path = try rightEdge()
-      guard path.count > 1, path[0].count == 1, path[1].count <= path[0].limit, let block = path[1].block else { return }
+      guard path.count > 1, path[0].count == 1, path[1].count <= path[0].limit, let block = path[1].block else {
+        return
+      }
       var root = path[0]
       root.adopt(path[1])
       try save(root)

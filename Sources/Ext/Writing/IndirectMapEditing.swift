@@ -12,7 +12,8 @@ extension MapEditor {
       throw FileError(.unsupported("the free blocks lie past what lists of blocks can name"), "inode \(record.number)")
     }
     guard unit == 1 else {
-      throw FileError(.unsupported("files without extents cannot grow on a volume with clusters"), "inode \(record.number)")
+      throw FileError(
+        .unsupported("files without extents cannot grow on a volume with clusters"), "inode \(record.number)")
     }
     var done: UInt64 = 0
     while done < UInt64(run.count) {
@@ -86,7 +87,8 @@ extension MapEditor {
   /// Frees blocks from the end back to `block`, until `most` blocks are staged; returns whether all are free.
   mutating func cutLists(from block: UInt64, staging most: Int) throws -> Bool {
     guard unit == 1 else {
-      throw FileError(.unsupported("files without extents cannot be cut on a volume with clusters"), "inode \(record.number)")
+      throw FileError(
+        .unsupported("files without extents cannot be cut on a volume with clusters"), "inode \(record.number)")
     }
     for level in [3, 2, 1] {
       let spans = (0...level).map { power(pointers, $0) }
@@ -104,7 +106,9 @@ extension MapEditor {
     return true
   }
 
-  private func power(_ base: UInt64, _ exponent: Int) -> UInt64 { (0..<exponent).reduce(1) { value, _ in value * base } }
+  private func power(_ base: UInt64, _ exponent: Int) -> UInt64 {
+    (0..<exponent).reduce(1) { value, _ in value * base }
+  }
 
   /// Frees what a list, whose first block of the file is `base`, names from `block` on, and the list itself if nothing
   /// of it stays; returns whether all is free.

@@ -35,7 +35,8 @@ extension InodeRecord {
     if superblock.incompatible.contains(.extents) {
       flags.insert(.extents)
       empty.store(ExtentNode.magic, at: ExtentNode.Field.magic)
-      empty.store(UInt16((Inode.mapByteCount - ExtentNode.Field.entries) / ExtentNode.entryByteCount), at: ExtentNode.Field.limit)
+      let limit = (Inode.mapByteCount - ExtentNode.Field.entries) / ExtentNode.entryByteCount
+      empty.store(UInt16(truncatingIfNeeded: limit), at: ExtentNode.Field.limit)
     }
     map = empty
   }
