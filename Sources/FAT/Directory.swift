@@ -61,6 +61,21 @@ final class Directory {
     }
   }
 
+  /// Calls `body` with each slot's number and first byte, until it returns false.
+  func forEachSlot(_ body: (_ slot: UInt64, _ lead: UInt8) -> Bool) throws {
+    try slots.forEach(from: 0) { bytes, position, slot, _ in body(slot, bytes.littleEndian(at: position)) }
+  }
+
+  /// The file whose first slot is `slot`; nil where none starts there.
+  func file(at slot: UInt64) throws -> Found? {
+    var found: Found?
+    try forEach(from: slot) {
+      found = $0
+      return false
+    }
+    return found.flatMap { $0.slots.lowerBound == slot ? $0 : nil }
+  }
+
   /// The volume's label, which only the root holds; nil where it has none.
   func label() throws -> String? {
     var label: String?

@@ -105,7 +105,7 @@ extension FATVolume {
   }
 
   /// Where two ranges differ first, the bytes of entries 0 and 1 with their flags left out; nil where they do not.
-  private func firstDifference(_ one: UInt64, _ other: UInt64, count: UInt64) throws -> UInt64? {
+  func firstDifference(_ one: UInt64, _ other: UInt64, count: UInt64) throws -> UInt64? {
     let unit: UInt64 = 64 << 10
     var position: UInt64 = 0
     while position < count {

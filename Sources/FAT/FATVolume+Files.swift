@@ -74,7 +74,8 @@ extension FATVolume {
 
   package func extendedAttributes(of file: FileID) throws -> [ExtendedAttribute] { [] }
 
-  private func file(_ found: Directory.Found, in directory: Directory) -> FileID {
+  /// How callers find an entry again.
+  func file(_ found: Directory.Found, in directory: Directory) -> FileID {
     FileID(found.offset / UInt64(ShortEntry.size), context: UInt64(directory.firstCluster))
   }
 
@@ -94,7 +95,7 @@ extension ShortEntry {
 }
 
 /// A name that is looked for, in upper case and without dots at its end.
-private struct WantedName {
+struct WantedName {
   let units: [UInt16]
   private let folded: [UInt16]
 
@@ -114,7 +115,8 @@ private struct WantedName {
     return Self.fold(name) == folded
   }
 
-  private static func fold(_ name: [UInt16]) -> [UInt16] {
+  /// A name as names are compared.
+  static func fold(_ name: [UInt16]) -> [UInt16] {
     var name = name
     while name.last == UInt16(UInt8(ascii: ".")) { name.removeLast() }
     return name.map { UpperCase.of($0) }

@@ -138,6 +138,20 @@ package final class FATVolume: Filesystem {
     return Extent(isFree ? .unused : .data, offset: offset, length: min(byte, limit) - offset)
   }
 
+  /// Forgets the directories and the count of free clusters, after chains were changed.
+  func forget() {
+    directories.removeAll()
+    freeClusterCount = nil
+  }
+
+  /// Forgets the block with the directory entry at `offset`, after it was changed.
+  func forgetEntry(at offset: UInt64) {
+    let largest = DirectorySlots.maximumBlockSize
+    let isInArea = offset < heap.start
+    let base = isInArea ? boot.rootSector * UInt64(boot.sectorSize) : heap.start
+    cache.remove(at: base + (offset - base).roundedDown(to: isInArea ? largest : min(heap.clusterSize, largest)))
+  }
+
   /// The directory that `file` stands for; throws `FileError` where it is none.
   func directory(_ file: FileID) throws -> Directory {
     let first = try firstCluster(ofDirectory: file)
@@ -158,7 +172,8 @@ package final class FATVolume: Filesystem {
     return directory
   }
 
-  private func firstCluster(ofDirectory file: FileID) throws -> UInt32 {
+  /// The first cluster of a directory; 0 for the old root's area.
+  func firstCluster(ofDirectory file: FileID) throws -> UInt32 {
     if file == root { return boot.wide?.rootCluster ?? 0 }
     let entry = try entry(of: file)
     guard entry.attributes.kind == .directory else { throw FileError(.notADirectory, Self.name(of: file)) }
@@ -201,5 +216,6 @@ extension FilesystemType {
       guard BootSector.isMarked(block.bytes) else { return false }
       return (try? BootSector(parsing: block.bytes)) != nil
     },
-    open: { try FATVolume($0) })
+    open: { try FATVolume($0) },
+    openForWriting: { try WritableFATVolume($0, isRehearsal: $1) })
 }

@@ -86,6 +86,14 @@ package final class StagedVolume: BlockSource {
   /// Forgets the staged unit at `offset`, which then reads as it was before.
   package func forget(at offset: UInt64) { staged.update { $0[offset / UInt64(unit)] = nil } }
 
+  /// Makes the `count` bytes at `offset` zeroes in memory; both are multiples of `unit`.
+  package func stageZeroes(at offset: UInt64, count: UInt64) {
+    // One array for all units, which costs memory once.
+    let zeroes = [UInt8](repeating: 0, count: unit)
+    let first = offset / UInt64(unit)
+    staged.update { staged in for number in first..<(first + count / UInt64(unit)) { staged[number] = zeroes } }
+  }
+
   /// A unit as reads see it.
   private func contents(of number: UInt64) throws -> [UInt8] {
     if let bytes = staged.update({ $0[number] }) { return bytes }

@@ -117,6 +117,20 @@ package final class FileAllocationTable {
     return free
   }
 
+  /// The first cluster at or after `cluster` whose entry is zero, if `isZero`, or is not, below `limit`; else `limit`.
+  package func next(isZero: Bool, from cluster: UInt64, limit: UInt64) throws -> UInt64 {
+    var cluster = cluster
+    while cluster < limit, (try value(of: UInt32(cluster)) == 0) != isZero { cluster += 1 }
+    return cluster
+  }
+
+  /// Forgets what is in memory of the entries of `run`, after they were changed.
+  package func forget(_ run: ClusterRun) {
+    let blocks = width.offset(of: run.first) / Self.blockSize...width.offset(of: run.last) / Self.blockSize
+    for index in blocks { cache.remove(at: start + index * Self.blockSize) }
+    if blocks.contains(blockIndex) { block = nil }
+  }
+
   /// Forgets what is in memory, after the table was written.
   package func removeAll() {
     cache.removeAll()

@@ -1,0 +1,139 @@
+import Bytes
+import Filesystems
+
+extension WritableFATVolume {
+  /// The file called `name` in an indexed directory; throws where there is none.
+  func find(_ name: FileName, in index: DirectoryIndex, _ directory: FileID) throws -> Directory.Found {
+    guard let units = name.utf16, let slots = index.slots(ofFolded: WantedName.fold(units)) else {
+      throw FileError(.notFound, name.description)
+    }
+    return try found(slots, in: directory)
+  }
+
+  /// The file in `slots`.
+  func found(_ slots: Range<Int>, in directory: FileID) throws -> Directory.Found {
+    guard let found = try reader.directory(directory).file(at: UInt64(slots.lowerBound)) else {
+      throw reader.heap.damaged("a directory's entry in slot \(slots.lowerBound) does not read as it was")
+    }
+    return found
+  }
+
+  /// `count` free slots one behind the other, for which the directory grows if it must.
+  func makeSlots(_ count: Int, in index: DirectoryIndex, for name: String) throws -> Range<Int> {
+    let start = index.freeSlots(count)
+    let missing = start + count - index.isUsed.count
+    if missing > 0 { try grow(index, bySlots: missing, for: name) }
+    return start..<(start + count)
+  }
+
+  private func grow(_ index: DirectoryIndex, bySlots missing: Int, for name: String) throws {
+    let perCluster = Int(reader.heap.clusterSize) / ShortEntry.size
+    let added = (missing + perCluster - 1) / perCluster
+    guard let last = index.clusters.last, index.isUsed.count + missing <= DirectoryIndex.maximumSlotCount else {
+      throw FileError(.directoryFull, name)
+    }
+    let runs = try allocate(UInt64(added), for: name)
+    try makeDirectoryClusters(runs)
+    try link(last, to: runs[0].first, isFresh: changes.freshClusters.contains(last))
+    for run in runs { changes.freshClusters.formUnion(run.first...run.last) }
+    index.grow(by: runs)
+  }
+
+  /// Fills new clusters of a directory with zeroes.
+  private func makeDirectoryClusters(_ runs: [ClusterRun]) throws {
+    for run in runs {
+      for cluster in run.first...run.last {
+        let change = ClusterChange.zeroes(at: reader.heap.offset(of: cluster), count: reader.heap.clusterSize)
+        changes.fresh.append(change)
+        try stage(change)
+      }
+    }
+    reader.cache.removeAll()
+  }
+
+  /// Puts a file's entries into free slots, the short one last, and takes note of it.
+  func put(_ entry: ShortEntry, longName: NewName?, into slots: Range<Int>, of index: DirectoryIndex) throws {
+    try markEnd(behind: slots, of: index)
+    let long = longName?.longEntries(for: entry.name) ?? []
+    for (slot, part) in zip(slots, long) { try put(into: slot, of: index) { part.store(into: &$0, at: 0) } }
+    try put(entry, into: slots.upperBound - 1, of: index)
+    index.insert(slots, longName?.units, entry.name)
+  }
+
+  /// Puts a short entry into a slot.
+  func put(_ entry: ShortEntry, into slot: Int, of index: DirectoryIndex) throws {
+    try put(into: slot, of: index) { entry.store(into: &$0, at: 0, isWide: reader.boot.wide != nil) }
+  }
+
+  private func put(
+    into slot: Int, of index: DirectoryIndex, _ store: (inout MutableRawSpan) -> Void
+  ) throws {
+    let (offset, cluster) = index.place(of: slot)
+    var bytes = [UInt8](repeating: 0, count: ShortEntry.size)
+    var span = bytes.mutableSpan
+    // Safe: every byte of the array is initialised.
+    var raw = unsafe span.mutableBytes
+    store(&raw)
+    try stageDirectory(bytes, at: offset, cluster: cluster)
+  }
+
+  /// Has the slot behind `slots`, where those are the last ones in use, say that nothing follows.
+  private func markEnd(behind slots: Range<Int>, of index: DirectoryIndex) throws {
+    guard slots.upperBound > index.end, slots.upperBound < index.isUsed.count else { return }
+    let (offset, cluster) = index.place(of: slots.upperBound)
+    let block = try MetadataBlock(of: volume, at: offset, count: 1)
+    guard block.bytes.littleEndian(at: 0, as: UInt8.self) != ShortEntry.Mark.end else { return }
+    try stageDirectory([ShortEntry.Mark.end], at: offset, cluster: cluster)
+  }
+
+  /// Takes a file's entries away, first where its short one lies.
+  func delete(_ found: Directory.Found, from index: DirectoryIndex) throws {
+    let slots = Int(found.slots.lowerBound)..<Int(found.slots.upperBound)
+    let unit = index.place(of: slots.upperBound - 1).offset / UInt64(volume.unit)
+    let first = slots.filter { index.place(of: $0).offset / UInt64(volume.unit) == unit }
+    let others = slots.filter { index.place(of: $0).offset / UInt64(volume.unit) != unit }
+    for slot in first + others {
+      let (offset, cluster) = index.place(of: slot)
+      try stageDirectory([ShortEntry.Mark.deleted], at: offset, cluster: cluster)
+    }
+    index.remove(found)
+  }
+
+  /// A directory's first cluster with its two entries.
+  func makeDirectory(_ entry: ShortEntry, in parent: FileID, for name: String) throws -> UInt32 {
+    let runs = try allocate(1, for: name)
+    try makeDirectoryClusters(runs)
+    let cluster = runs[0].first
+    changes.freshClusters.insert(cluster)
+    var own = entry
+    own.name = .current
+    own.firstCluster = cluster
+    var up = own
+    up.name = .parent
+    up.firstCluster = try parentCluster(parent)
+    for (number, dots) in [own, up].enumerated() {
+      try putDots(dots, at: reader.heap.offset(of: cluster) + UInt64(number * ShortEntry.size), cluster: cluster)
+    }
+    return cluster
+  }
+
+  /// What `..` leads to: 0 for the root, also where that has a first cluster.
+  func parentCluster(_ parent: FileID) throws -> UInt32 {
+    parent == root ? 0 : try reader.firstCluster(ofDirectory: parent)
+  }
+
+  func putDots(_ entry: ShortEntry, at offset: UInt64, cluster: UInt32) throws {
+    var bytes = [UInt8](repeating: 0, count: ShortEntry.size)
+    var span = bytes.mutableSpan
+    // Safe: every byte of the array is initialised.
+    var raw = unsafe span.mutableBytes
+    entry.store(into: &raw, at: 0, isWide: reader.boot.wide != nil)
+    try stageDirectory(bytes, at: offset, cluster: cluster)
+  }
+}
+
+extension ShortName {
+  /// The name of a directory's own entry, and that of its parent's.
+  static let current = ShortName(bytes: Array(".          ".utf8))
+  static let parent = ShortName(bytes: Array("..         ".utf8))
+}
