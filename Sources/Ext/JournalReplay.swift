@@ -44,7 +44,7 @@ struct JournalReplay {
     return (RedirectMap(replay.copies.entries), replay.transactionCount)
   }
 
-  private var hasBlockChecksums: Bool { !features.isDisjoint(with: [.checksumsV2, .checksumsV3]) }
+  private var hasBlockChecksums: Bool { features.hasBlockChecksums }
   private var hasCommitSums: Bool { log.superblock.compatible.contains(.checksums) && !hasBlockChecksums }
 
   private func damaged(_ detail: String, block: UInt32) throws -> ImageError {

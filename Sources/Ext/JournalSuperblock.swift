@@ -39,6 +39,9 @@ struct JournalSuperblock: Hashable, Sendable {
     static let checksumsV3 = Self(rawValue: 0x10)
     static let fastCommit = Self(rawValue: 0x20)
     static let readable: Self = [.revoke, .wide, .asynchronousCommit, .checksumsV2, .checksumsV3, .fastCommit]
+
+    /// Whether descriptors, their blocks and commits bear checksums of their own.
+    var hasBlockChecksums: Bool { !isDisjoint(with: [.checksumsV2, .checksumsV3]) }
   }
 
   /// Size of a block in bytes, as the volume's.
@@ -53,6 +56,10 @@ struct JournalSuperblock: Hashable, Sendable {
   let start: UInt32
   /// An error that the journal has recorded.
   let error: Int32
+  /// Whether the block is of the first version, which has no features.
+  let isFirstVersion: Bool
+  /// The journal's identifier.
+  let uuid: [UInt8]
   let compatible: Compatible
   let incompatible: Incompatible
   /// What the log's checksums start from (versions 2 and 3).
@@ -77,20 +84,17 @@ struct JournalSuperblock: Hashable, Sendable {
     sequence = bytes.bigEndian(at: Field.sequence)
     start = bytes.bigEndian(at: Field.start)
     error = bytes.bigEndian(at: Field.error)
-    let isOld = header.kind == .superblockV1
-    compatible = Compatible(rawValue: isOld ? 0 : bytes.bigEndian(at: Field.compatible))
-    incompatible = Incompatible(rawValue: isOld ? 0 : bytes.bigEndian(at: Field.incompatible))
-    if !incompatible.isDisjoint(with: [.checksumsV2, .checksumsV3]) {
+    isFirstVersion = header.kind == .superblockV1
+    compatible = Compatible(rawValue: isFirstVersion ? 0 : bytes.bigEndian(at: Field.compatible))
+    incompatible = Incompatible(rawValue: isFirstVersion ? 0 : bytes.bigEndian(at: Field.incompatible))
+    if incompatible.hasBlockChecksums {
       let type: UInt8 = bytes.bigEndian(at: Field.checksumType)
       guard type == 4 else { throw LayoutError("the checksum type \(type) is not CRC-32C", at: Field.checksumType) }
-      var crc = CRC32C()
-      crc.update(bytes.slice(0, Field.checksum))
-      crc.update(littleEndian: UInt32(0))
-      crc.update(bytes.slice(Field.checksum + 4, Self.byteCount - Field.checksum - 4))
-      guard crc.register == bytes.bigEndian(at: Field.checksum, as: UInt32.self) else {
+      guard Self.checksum(of: bytes) == bytes.bigEndian(at: Field.checksum, as: UInt32.self) else {
         throw LayoutError("the superblock's checksum does not match its bytes", at: Field.checksum)
       }
     }
+    uuid = bytes.slice(Field.uuid, 16).array
     var seed = CRC32C()
     seed.update(bytes.slice(Field.uuid, 16))
     checksumSeed = seed.register
@@ -101,6 +105,15 @@ struct JournalSuperblock: Hashable, Sendable {
     guard first >= 1, first < end, start == 0 || first..<end ~= start else {
       throw LayoutError("its log goes from block \(first) to \(end) and starts at \(start)", at: Field.first)
     }
+  }
+
+  /// The checksum of the block, its own field taken for zero (versions 2 and 3).
+  static func checksum(of bytes: RawSpan) -> UInt32 {
+    var crc = CRC32C()
+    crc.update(bytes.slice(0, Field.checksum))
+    crc.update(littleEndian: UInt32(0))
+    crc.update(bytes.slice(Field.checksum + 4, byteCount - Field.checksum - 4))
+    return crc.register
   }
 }
 

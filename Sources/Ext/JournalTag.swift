@@ -9,15 +9,18 @@ struct JournalTag: Hashable, Sendable {
   /// The checksum (versions 2 and 3); of version 2 only 16 bits.
   let checksum: UInt32
 
+  /// Size of the identifier that follows a descriptor's first tag, in bytes.
+  static let identifierByteCount = 16
+
   /// Bits of a tag's flags.
-  private enum Flag {
+  enum Flag {
     static let escaped: UInt32 = 1
     static let sameUUID: UInt32 = 2
     static let last: UInt32 = 8
   }
 
   /// Offsets of the fields in bytes; the second of each for version 3.
-  private enum Field {
+  enum Field {
     static let block = 0
     static let checksumV2 = 4
     static let flagsV2 = 6
@@ -36,8 +39,7 @@ struct JournalTag: Hashable, Sendable {
   /// The tags in a descriptor block, in order.
   static func all(in bytes: RawSpan, _ features: JournalSuperblock.Incompatible) -> [JournalTag] {
     let size = byteCount(features)
-    let hasTail = !features.isDisjoint(with: [.checksumsV2, .checksumsV3])
-    let end = bytes.byteCount - (hasTail ? 4 : 0)
+    let end = bytes.byteCount - (features.hasBlockChecksums ? 4 : 0)
     var result: [JournalTag] = []
     var place = JournalHeader.byteCount
     while place + size <= end {
@@ -57,7 +59,7 @@ struct JournalTag: Hashable, Sendable {
         : UInt32(bytes.bigEndian(at: place + Field.checksumV2, as: UInt16.self))
       result.append(JournalTag(block: block, isEscaped: flags & Flag.escaped != 0, checksum: checksum))
       if flags & Flag.last != 0 { break }
-      place += size + (flags & Flag.sameUUID == 0 ? 16 : 0)
+      place += size + (flags & Flag.sameUUID == 0 ? identifierByteCount : 0)
     }
     return result
   }
@@ -71,8 +73,7 @@ enum JournalRevokes {
   /// The block numbers in a revoke block.
   static func all(in bytes: RawSpan, _ features: JournalSuperblock.Incompatible) throws(LayoutError) -> [UInt64] {
     let used = Int(bytes.bigEndian(at: countOffset, as: UInt32.self))
-    let hasTail = !features.isDisjoint(with: [.checksumsV2, .checksumsV3])
-    guard used <= bytes.byteCount - (hasTail ? 4 : 0) else {
+    guard used <= bytes.byteCount - (features.hasBlockChecksums ? 4 : 0) else {
       throw LayoutError("a revoke block says to use \(used) bytes", at: countOffset)
     }
     let size = features.contains(.wide) ? 8 : 4
@@ -88,11 +89,13 @@ enum JournalRevokes {
 
 /// A commit block's time and checksums.
 struct JournalCommit: Hashable, Sendable {
-  private enum Field {
+  /// Offsets of the fields in bytes.
+  enum Field {
     static let checksumType = 12
     static let checksumSize = 13
     static let checksum = 16
     static let seconds = 48
+    static let nanoseconds = 56
   }
 
   let checksumType: UInt8
