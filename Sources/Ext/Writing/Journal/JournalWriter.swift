@@ -161,7 +161,8 @@ final class JournalWriter {
   }
 
   private func writeRun() throws {
-    if !run.bytes.isEmpty { try volume.write(run.bytes.raw, at: run.start) }
+    let bytes = run.bytes
     run.bytes = []
+    if !bytes.isEmpty { try volume.write(bytes.raw, at: run.start) }
   }
 }
