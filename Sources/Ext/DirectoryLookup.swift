@@ -9,7 +9,7 @@ struct DirectoryLookup {
   private let folded: FoldedName?
   private let hasTypes: Bool
   /// Levels of an index below its root, at most; with the feature large_dir and without.
-  private static let levels = (large: 2, usual: 1)
+  static let levels = (large: 2, usual: 1)
 
   init(_ name: FileName, in inode: Inode, _ blocks: VolumeBlocks) {
     self.inode = inode
@@ -20,19 +20,31 @@ struct DirectoryLookup {
     folded = folds ? FoldedName(name.bytes) : nil
   }
 
+  /// An entry that was found.
+  struct Found {
+    let inode: UInt32
+    /// The directory's block, or the piece of one that lies in its inode: 0 for the map's bytes, 1 for the rest.
+    let block: UInt64
+    /// Where the entry starts there, in bytes.
+    let offset: Int
+  }
+
   /// The inode of the entry; nil where there is none.
-  func find() throws -> FileID? {
+  func find() throws -> FileID? { try locate().map { FileID(UInt64($0.inode)) } }
+
+  /// The entry; nil where there is none.
+  func locate() throws -> Found? {
     guard 1...255 ~= name.bytes.count || inode.flags.contains(.encrypted) else { return nil }
     if inode.flags.contains(.inlineData) {
-      for part in try DirectoryListing.inlineParts(inode, blocks) {
-        if let file = try find(in: part.bytes.raw, at: inode.offset) { return file }
+      for (number, part) in try DirectoryListing.inlineParts(inode, blocks).enumerated() {
+        if let found = try find(in: part.bytes.raw, number: UInt64(number), at: inode.offset) { return found }
       }
       return nil
     }
     let directory = try Directory(inode, blocks)
     if directory.isIndexed, let hashed = hashedName {
       switch try indexed(directory, hashed) {
-      case .found(let file): return file
+      case .found(let found): return found
       // Volumes that do not say which sort of `char` they were hashed with may have been made on another machine.
       case .absent: if blocks.superblock.flags & 3 != 0 { return nil }
       case .unusable: break
@@ -41,7 +53,7 @@ struct DirectoryLookup {
     var number: UInt64 = 0
     while number < directory.blockCount {
       let block = try directory.block(number)
-      if let file = try find(in: block.bytes, at: block.offset) { return file }
+      if let found = try find(in: block.bytes, number: number, at: block.offset) { return found }
       number += 1
     }
     return nil
@@ -53,12 +65,12 @@ struct DirectoryLookup {
     return inode.flags.contains(.casefold) ? folded?.ascii : name.bytes
   }
 
-  private func find(in bytes: RawSpan, at offset: UInt64) throws -> FileID? {
+  private func find(in bytes: RawSpan, number: UInt64, at offset: UInt64) throws -> Found? {
     var block = DirectoryBlock(bytes, hasTypes: hasTypes)
     do throws(LayoutError) {
       while let entry = try block.next() {
         guard matches(entry, block) else { continue }
-        return FileID(UInt64(entry.inode))
+        return Found(inode: entry.inode, block: number, offset: entry.offset)
       }
     } catch { throw blocks.damaged(error, in: "directory \(inode.number)", at: offset) }
     return nil
@@ -73,7 +85,7 @@ struct DirectoryLookup {
 
   /// What an index says.
   private enum Answer {
-    case found(FileID), absent
+    case found(Found), absent
     /// The index cannot be followed; the entries can.
     case unusable
   }
@@ -111,8 +123,8 @@ struct DirectoryLookup {
       if levels > 0 {
         let answer = try search(directory, child, at: HTreeNode.Field.nodeEntries, levels: levels - 1, hash, &visits)
         guard case .absent = answer else { return answer }
-      } else if let file = try find(in: child.bytes, at: child.offset) {
-        return .found(file)
+      } else if let found = try find(in: child.bytes, number: number, at: child.offset) {
+        return .found(found)
       }
       index += 1
       guard index < node.count, node.hash(index) & ~1 == hash else { return .absent }

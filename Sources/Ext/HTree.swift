@@ -10,6 +10,7 @@ struct HTreeNode: ~Escapable {
     static let rootHash = 28
     static let rootInfoLength = 29
     static let rootLevels = 30
+    static let rootUnusedFlags = 31
     static let rootEntries = 32
     static let nodeEntries = 8
     static let limit = 0
@@ -19,6 +20,8 @@ struct HTreeNode: ~Escapable {
   }
 
   static let entryByteCount = 8
+  /// What a root says of the size of its own fields.
+  static let rootInfoByteCount: UInt8 = 8
 
   private let bytes: RawSpan
   private let start: Int
