@@ -92,6 +92,8 @@ struct Superblock: Hashable, Sendable {
   let journalInode: UInt32
   let lastOrphan: UInt32
   let hashSeed: [UInt32]
+  /// The hash of new directory indexes.
+  let defaultHash: UInt8
   /// Size of a group descriptor in bytes.
   let descriptorSize: Int
   let firstMetaGroup: UInt32
@@ -157,6 +159,7 @@ struct Superblock: Hashable, Sendable {
     journalInode = bytes.littleEndian(at: Field.journalInode)
     lastOrphan = bytes.littleEndian(at: Field.lastOrphan)
     hashSeed = [0, 4, 8, 12].map { bytes.littleEndian(at: Field.hashSeed + $0) }
+    defaultHash = bytes.littleEndian(at: Field.defaultHash)
     descriptorSize = isWide ? Int(bytes.littleEndian(at: Field.descriptorSize, as: UInt16.self)) : 32
     firstMetaGroup = bytes.littleEndian(at: Field.firstMetaGroup)
     flags = bytes.littleEndian(at: Field.flags)

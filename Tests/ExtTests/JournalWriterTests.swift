@@ -46,7 +46,7 @@ import Testing
 
   private func mark(_ store: FileStore) throws {
     var bytes = try block(0, of: store, size: 4096)
-    try SuperblockMark.set(in: &bytes, at: 1024, needsRecovery: true)
+    SuperblockMark.set(in: &bytes, at: 1024, needsRecovery: true)
     try store.write(bytes.raw, at: 0)
   }
 

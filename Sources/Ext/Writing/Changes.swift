@@ -14,6 +14,8 @@ final class Changes {
   private(set) var isOpen = false
   /// Staged blocks that were free before the transaction, so that nothing refers to them until it is over.
   private var newBlocks: Set<UInt64> = []
+  /// When blocks in use are written where there is no journal.
+  private var phases: [UInt64: WritePhase] = [:]
   /// Clusters freed in the transaction, by group, as bits of bitmaps; they are not used again before it is over.
   var freed: [UInt64: [UInt8]] = [:]
   /// Inodes freed in the transaction, which are not used again before it is over either.
@@ -68,6 +70,7 @@ final class Changes {
     isOpen = false
     staged.drop()
     newBlocks = []
+    phases = [:]
     editedData = []
     freed = [:]
     freedInodes = []
@@ -108,9 +111,19 @@ final class Changes {
   /// Forgets the changes of a block that was freed.
   func forget(_ block: UInt64) {
     newBlocks.remove(block)
+    phases[block] = nil
     editedData.remove(block)
     staged.forget(at: block << UInt64(superblock.blockBits))
     blocks.forget(block)
+  }
+
+  /// Says when a staged block is to be written on a volume without a journal.
+  func mark(_ block: UInt64, _ phase: WritePhase) { phases[block] = phases[block]?.joined(with: phase) ?? phase }
+
+  /// When a staged block is to be written: with the inodes unless something else was said.
+  func phase(of block: UInt64) -> WritePhase {
+    if newBlocks.contains(block) { return .fresh }
+    return phases[block] ?? (editedData.contains(block) ? .added : .inodes)
   }
 
   /// The superblock's block, and its place there in bytes.
@@ -135,6 +148,7 @@ final class Changes {
         throw blocks.damaged(error, in: "the superblock", at: Superblock.offset)
       }
     }
+    mark(place.block, .maps)
     blocks.forget(place.block)
     blocks.adopt(changed)
   }

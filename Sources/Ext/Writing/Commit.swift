@@ -3,28 +3,147 @@ import Bytes
 import Filesystems
 
 /// Makes a transaction's changes permanent in the right order.
+///
+/// With a journal: the volume is marked as to be recovered; what nothing refers to yet goes to its place; the rest goes
+/// into the log, the log is made to count, the blocks go to their places, and the log is emptied. Without one: the volume
+/// is marked as not clean, and each phase of the writes is on the medium before the next.
 final class Commit {
   private let changes: Changes
   private let recovery: RecoveringStore
+  private var journal: JournalWriter?
+  /// Whether the volume bears the mark of being changed.
+  private var isMarked = false
+  /// Whether a journal without an end was there as the volume was opened.
+  private var needsRecovery: Bool
 
   init(_ changes: Changes, _ recovery: RecoveringStore) {
     self.changes = changes
     self.recovery = recovery
+    needsRecovery = changes.superblock.incompatible.contains(.needsRecovery)
+  }
+
+  private var hasJournal: Bool { changes.superblock.compatible.contains(.hasJournal) }
+
+  /// Throws where the journal, or what waits in it, keeps the volume from being changed.
+  func requireWritable() throws {
+    let superblock = changes.superblock
+    func refuse(_ detail: String) -> ImageError { ImageError(.unsupported, format: changes.blocks.type, detail) }
+    guard hasJournal else {
+      guard !needsRecovery else { throw refuse("the volume says to need recovery and has no journal; run e2fsck") }
+      guard superblock.state.contains(.cleanlyUnmounted) else {
+        throw refuse("the volume was not unmounted cleanly and has no journal; run e2fsck before it is changed")
+      }
+      return
+    }
+    guard superblock.journalInode != 0 else {
+      throw refuse("the volume's journal lies on another device (external journal), which is not written")
+    }
+    _ = try openJournal()
   }
 
   /// Most blocks in use that one transaction can change.
-  var capacity: Int { Int.max }
+  var capacity: Int {
+    get throws { try hasJournal && !changes.staged.isRehearsal ? openJournal().capacity : Int.max }
+  }
+
+  private func openJournal() throws -> JournalWriter {
+    if let journal { return journal }
+    let opened = try JournalWriter(JournalLog(of: VolumeBlocks(recovery, changes.superblock)), recovery)
+    journal = opened
+    return opened
+  }
 
   /// Writes what is staged to the volume.
   func commit() throws {
+    let count = changes.stagedBlocks.used.count
+    guard try count <= capacity else {
+      throw ImageError(
+        .unsupported, format: changes.blocks.type,
+        "the change takes \(count) blocks of the journal at once, and it has room for \(try capacity)")
+    }
+    try recover()
+    if changes.staged.isRehearsal { return try changes.staged.write(changes.staged.offsets) }
+    if !isMarked { try mark() }
+    if hasJournal { try commitThroughJournal() } else { try commitInPhases() }
+  }
+
+  /// Writes to its places what waits in the journal, once.
+  private func recover() throws {
+    guard needsRecovery else { return }
+    try JournalRecovery(of: recovery, changes.superblock).run()
+    recovery.markRecovered()
+    journal = nil
+    needsRecovery = false
+  }
+
+  /// Writes the mark to the medium, beside all that is staged, and into what is staged.
+  private func mark() throws {
+    let place = changes.superblockPlace
+    let offset = place.block << UInt64(changes.superblock.blockBits)
+    var buffer = Buffer(zeroes: changes.blockSize)
+    var span = buffer.mutablePrefix(changes.blockSize)
+    try recovery.read(at: offset, into: &span)
+    var bytes = buffer.prefix(changes.blockSize).array
+    if hasJournal {
+      SuperblockMark.set(in: &bytes, at: place.offset, needsRecovery: true)
+    } else {
+      SuperblockMark.set(in: &bytes, at: place.offset, isClean: false)
+    }
+    try recovery.write(bytes.raw, at: offset)
+    try recovery.flush()
+    isMarked = true
+    try editMark(isMarked: true)
+  }
+
+  private func editMark(isMarked: Bool) throws {
+    let hasJournal = hasJournal
+    try changes.editSuperblock { bytes in
+      if hasJournal {
+        SuperblockMark.set(in: &bytes, needsRecovery: isMarked)
+      } else {
+        SuperblockMark.set(in: &bytes, isClean: !isMarked)
+      }
+    }
+  }
+
+  private func offsets(_ blocks: [UInt64]) -> [UInt64] { blocks.map { $0 << UInt64(changes.superblock.blockBits) } }
+
+  private func commitThroughJournal() throws {
+    let staged = changes.staged
+    let blocks = changes.stagedBlocks
+    try staged.write(offsets(blocks.new))
+    guard !blocks.used.isEmpty else { return try staged.flush() }
+    let journal = try openJournal()
+    try journal.write(blocks.used, at: changes.now) { block in
+      staged.staged(at: block << UInt64(changes.superblock.blockBits)) ?? []
+    }
+    try staged.flush()
+    try journal.point(toLog: true)
+    try staged.flush()
+    try staged.write(offsets(blocks.used))
+    try staged.flush()
+    try journal.point(toLog: false)
+    try staged.flush()
+  }
+
+  private func commitInPhases() throws {
+    var blocks: [WritePhase: [UInt64]] = [:]
     let staged = changes.stagedBlocks
-    let bits = UInt64(changes.superblock.blockBits)
-    try changes.staged.write(staged.new.map { $0 << bits })
-    try changes.staged.flush()
-    try changes.staged.write(staged.used.map { $0 << bits })
-    try changes.staged.flush()
+    blocks[.fresh] = staged.new
+    for block in staged.used { blocks[changes.phase(of: block), default: []].append(block) }
+    for phase in WritePhase.allCases {
+      guard let blocks = blocks[phase], !blocks.isEmpty || phase == .fresh else { continue }
+      try changes.staged.write(offsets(blocks))
+      try changes.staged.flush()
+    }
   }
 
   /// Marks the volume as clean after the last transaction.
-  func finish() throws { try changes.staged.flush() }
+  func finish() throws {
+    guard isMarked else { return }
+    try editMark(isMarked: false)
+    try changes.staged.write(offsets([changes.superblockPlace.block]))
+    try changes.staged.flush()
+    isMarked = false
+  }
 }

@@ -25,6 +25,7 @@ extension Changes {
     }
     let changed = bytes
     try edit(place.block) { $0.copy(changed.raw, at: place.offset) }
+    mark(place.block, .maps)
     blocks.forgetDescriptor(of: group)
   }
 
@@ -75,6 +76,7 @@ extension Changes {
   private func write(_ bits: [UInt8], asBlockBitmapOf group: UInt64, freeClusterGain gain: Int) throws {
     let descriptor = try blocks.descriptor(of: group)
     try edit(descriptor.blockBitmap) { $0.copy(bits.raw, at: 0) }
+    mark(descriptor.blockBitmap, .maps)
     let checksum = blocks.bitmapChecksum(bits.raw, bits: blocks.blockBitmapBits)
     let free = Int(descriptor.freeClusters) + gain
     guard free >= 0, free <= clusterCount(of: group) else {
@@ -111,6 +113,7 @@ extension Changes {
     let descriptor = try blocks.descriptor(of: group)
     let changed = bits
     try edit(descriptor.inodeBitmap) { $0.copy(changed.raw, at: 0) }
+    mark(descriptor.inodeBitmap, .maps)
     let perGroup = Int(superblock.inodesPerGroup)
     let checksum = blocks.bitmapChecksum(bits.raw, bits: perGroup)
     let gain = isUsed ? -1 : 1

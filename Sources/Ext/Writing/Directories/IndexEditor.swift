@@ -1,3 +1,4 @@
+import BlockIO
 import Bytes
 import Filesystems
 
@@ -73,8 +74,8 @@ struct IndexEditor {
     guard let hashing = NameHash(ofNewIndexIn: inode, superblock) else { return false }
     let all: [EntryBlock.Entry]
     do throws(LayoutError) { all = try block.entries() } catch { throw blocks.damaged(error, at: place) }
-    guard all.count > 3, block.content(all[0]).name == FileName.current.bytes,
-      block.content(all[1]).name == FileName.parent.bytes
+    guard all.count >= 2, all[0].inode != 0, all[1].inode != 0, all[0].length == 12,
+      block.content(all[0]).name == FileName.current.bytes, block.content(all[1]).name == FileName.parent.bytes
     else {
       throw blocks.changes.blocks.damaged(
         "directory \(inode.number) does not begin with its own and its parent's entry", at: inode.offset)
@@ -209,11 +210,11 @@ struct IndexEditor {
   }
 
   private func split(_ block: EntryBlock, _ hashing: NameHash, at place: UInt64) throws -> Halves {
-    do throws(LayoutError) {
-      return try split(try block.entries().filter { $0.inode != 0 }.map(block.content), hashing)
-    } catch let error as LayoutError {
+    let all: [EntryBlock.Entry]
+    do throws(LayoutError) { all = try block.entries() } catch {
       throw blocks.damaged(error, at: place << UInt64(superblock.blockBits))
     }
+    return try split(all.filter { $0.inode != 0 }.map(block.content), hashing)
   }
 
   /// Splits where half a block is full, or in the middle where all entries together do not fill half of one.
@@ -227,7 +228,7 @@ struct IndexEditor {
       index -= 1
       size += hashed[index].content.byteCount
     }
-    if index == 0 { index = hashed.count / 2 }
+    if index == 0 || index == hashed.count { index = hashed.count / 2 }
     return Halves(
       lower: hashed[..<index].map(\.content), upper: hashed[index...].map(\.content), hash: hashed[index].hash,
       isContinued: hashed[index - 1].hash == hashed[index].hash)

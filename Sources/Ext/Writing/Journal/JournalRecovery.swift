@@ -48,7 +48,7 @@ struct JournalRecovery {
     let place = Int64(Superblock.offset) - Int64(offset)
     if place >= 0, place + Int64(Superblock.byteCount) <= Int64(byteCount) {
       // Until the log is empty, whoever mounts the volume must find it.
-      try SuperblockMark.set(in: &bytes, at: Int(place), needsRecovery: true)
+      SuperblockMark.set(in: &bytes, at: Int(place), needsRecovery: true)
     }
     try store.write(bytes.raw, at: offset)
   }

@@ -1,32 +1,45 @@
-import BlockIO
 import Bytes
 import Filesystems
 
 /// What a superblock says of its volume while it is being changed.
 enum SuperblockMark {
-  /// Sets or clears the feature needs_recovery in the superblock at `place` of `bytes`, and its checksum.
-  static func set(in bytes: inout [UInt8], at place: Int, needsRecovery: Bool) throws {
-    let field = place + Superblock.Field.incompatible
-    let features: UInt32 = bytes.raw.littleEndian(at: field)
+  /// Sets or clears the feature needs_recovery in a superblock, without its checksum.
+  @_lifetime(superblock: copy superblock)
+  static func set(in superblock: inout MutableRawSpan, needsRecovery: Bool) {
+    let features: UInt32 = superblock.bytes.littleEndian(at: Superblock.Field.incompatible)
     let flag = IncompatibleFeatures.needsRecovery.rawValue
-    bytes.put(littleEndian: needsRecovery ? features | flag : features & ~flag, at: field)
-    seal(&bytes, at: place)
+    superblock.store(
+      littleEndian: needsRecovery ? features | flag : features & ~flag, at: Superblock.Field.incompatible)
   }
 
-  /// Sets or clears the bit that says that the volume was unmounted cleanly.
-  static func set(in bytes: inout [UInt8], at place: Int, isClean: Bool) {
-    let field = place + Superblock.Field.state
-    let state: UInt16 = bytes.raw.littleEndian(at: field)
+  /// Sets or clears the bit that says that the volume was unmounted cleanly, without the checksum.
+  @_lifetime(superblock: copy superblock)
+  static func set(in superblock: inout MutableRawSpan, isClean: Bool) {
+    let state: UInt16 = superblock.bytes.littleEndian(at: Superblock.Field.state)
     let bit = Superblock.State.cleanlyUnmounted.rawValue
-    bytes.put(littleEndian: isClean ? state | bit : state & ~bit, at: field)
-    seal(&bytes, at: place)
+    superblock.store(littleEndian: isClean ? state | bit : state & ~bit, at: Superblock.Field.state)
   }
 
-  private static func seal(_ bytes: inout [UInt8], at place: Int) {
-    let features: UInt32 = bytes.raw.littleEndian(at: place + Superblock.Field.readOnlyCompatible)
+  /// Sets or clears the feature needs_recovery in the superblock at `place` of `bytes`, and its checksum.
+  static func set(in bytes: inout [UInt8], at place: Int, needsRecovery: Bool) {
+    change(&bytes, at: place) { set(in: &$0, needsRecovery: needsRecovery) }
+  }
+
+  /// Sets or clears the bit of a clean volume in the superblock at `place` of `bytes`, and its checksum.
+  static func set(in bytes: inout [UInt8], at place: Int, isClean: Bool) {
+    change(&bytes, at: place) { set(in: &$0, isClean: isClean) }
+  }
+
+  private static func change(_ bytes: inout [UInt8], at place: Int, _ body: (inout MutableRawSpan) -> Void) {
+    var span = bytes.mutableSpan
+    // Safe: every bit pattern is a valid byte.
+    var raw = unsafe span.mutableBytes
+    var superblock = raw.mutableSlice(place, Superblock.byteCount)
+    body(&superblock)
+    let features: UInt32 = superblock.bytes.littleEndian(at: Superblock.Field.readOnlyCompatible)
     guard ReadOnlyFeatures(rawValue: features).contains(.metadataChecksums) else { return }
     var crc = CRC32C()
-    crc.update(bytes.raw.slice(place, Superblock.Field.checksum))
-    bytes.put(littleEndian: crc.register, at: place + Superblock.Field.checksum)
+    crc.update(superblock.bytes.slice(0, Superblock.Field.checksum))
+    superblock.store(littleEndian: crc.register, at: Superblock.Field.checksum)
   }
 }
