@@ -51,7 +51,9 @@ struct IndexEditor {
       try makeRoom(path)
       (path, leaf) = try descend(blocks.directory(), hash)
     }
-    guard var parent = path.last, !parent.node.isFull else { throw FileError(.directoryFull, "directory \(inode.number)") }
+    guard var parent = path.last, !parent.node.isFull else {
+      throw FileError(.directoryFull, "directory \(inode.number)")
+    }
     let halves = try split(block, hashing, at: place)
     var lower = blocks.block(of: halves.lower)
     var upper = blocks.block(of: halves.upper)
