@@ -150,8 +150,6 @@ struct PartitionTargetTests {
     try shell(
       """
       printf 'label: gpt\\n1 : size=4M\\n2 : size=6M\\n' | sfdisk -q --no-reread --no-tell-kernel --wipe always \(loop.node)
-      # The kernel keeps partitions that an earlier owner of the loop device left.
-      partx -d --nr 1:16 \(loop.node) 2>/dev/null || true
       partx -a \(loop.node)
       """)
     return loop

@@ -68,7 +68,6 @@ import Testing
     try scratch.shell(
       """
       echo 'start=2048,type=83' | sfdisk -q --no-reread \(loop.node) >/dev/null 2>&1 || true
-      partx -d --nr 1:16 \(loop.node) 2>/dev/null || true
       partx -a \(loop.node); mke2fs -q \(loop.node)p1; mkdir mnt; mount \(loop.node)p1 mnt
       """)
     defer { _ = try? scratch.shell("umount mnt; partx -d \(loop.node)") }

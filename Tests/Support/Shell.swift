@@ -129,10 +129,15 @@ package final class LoopDevice {
       try scratch.shell("losetup --find --show --sector-size \(sectorSize) disk").output
       .split(separator: "\n").first.map { String($0) } ?? ""
     guard node.hasPrefix("/dev/") else { throw ShellError(description: "no loop device") }
+    // The kernel keeps partitions that an earlier owner of the loop device left.
+    _ = try? run(["partx", "-d", "--nr", "1:64", node])
   }
 
   /// The file behind the device.
   package var file: String { scratch.path + "/disk" }
 
-  deinit { _ = try? run(["losetup", "-d", node]) }
+  deinit {
+    _ = try? run(["partx", "-d", "--nr", "1:64", node])
+    _ = try? run(["losetup", "-d", node])
+  }
 }
