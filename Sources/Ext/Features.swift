@@ -2,6 +2,7 @@
 struct CompatibleFeatures: OptionSet, Hashable, Sendable {
   let rawValue: UInt32
   static let hasJournal = Self(rawValue: 0x4)
+  static let extendedAttributes = Self(rawValue: 0x8)
   static let directoryIndex = Self(rawValue: 0x20)
   static let sparseSuper2 = Self(rawValue: 0x200)
   static let fastCommit = Self(rawValue: 0x400)
@@ -60,11 +61,13 @@ struct ReadOnlyFeatures: OptionSet, Hashable, Sendable {
   static let metadataChecksums = Self(rawValue: 0x400)
   static let project = Self(rawValue: 0x2000)
   static let verity = Self(rawValue: 0x8000)
+  /// Files wait in the orphan file to be removed.
+  static let orphanPresent = Self(rawValue: 0x10000)
 
   /// What this driver writes.
   static let writable: Self = [
     .sparseSuper, .largeFiles, .hugeFiles, .groupChecksums, .manyDirectories, .extraSize, .bigAllocation,
-    .metadataChecksums, .project, .verity,
+    .metadataChecksums, .project, .verity, .orphanPresent,
   ]
 
   /// The names of bits 0 and up.

@@ -91,6 +91,8 @@ struct Superblock: Hashable, Sendable {
   let reservedDescriptorBlocks: UInt16
   let journalInode: UInt32
   let lastOrphan: UInt32
+  /// The file that lists orphans (orphan_file).
+  let orphanFileInode: UInt32
   let hashSeed: [UInt32]
   /// The hash of new directory indexes.
   let defaultHash: UInt8
@@ -158,6 +160,7 @@ struct Superblock: Hashable, Sendable {
     reservedDescriptorBlocks = bytes.littleEndian(at: Field.reservedDescriptorBlocks)
     journalInode = bytes.littleEndian(at: Field.journalInode)
     lastOrphan = bytes.littleEndian(at: Field.lastOrphan)
+    orphanFileInode = bytes.littleEndian(at: Field.orphanFileInode)
     hashSeed = [0, 4, 8, 12].map { bytes.littleEndian(at: Field.hashSeed + $0) }
     defaultHash = bytes.littleEndian(at: Field.defaultHash)
     descriptorSize = isWide ? Int(bytes.littleEndian(at: Field.descriptorSize, as: UInt16.self)) : 32

@@ -65,7 +65,9 @@ struct WritingCase: Sendable, CustomStringConvertible {
   func random(_ test: WritingCase) throws {
     let scratch = try Scratch(in: "/dev/shm")
     try test.make(in: scratch)
-    let model = FilesystemModel(.unix, seed: Self.seed)
+    var rules = FilesystemModel.Rules.unix
+    rules.hasExtendedAttributes = !test.options.contains("-r 0")
+    let model = FilesystemModel(rules, seed: Self.seed)
     try withKnownSeed(model) {
       let volume = try ExtVolume(writing: FileStore(scratch.file("disk")))
       try model.change(volume, count: Self.changeCount)

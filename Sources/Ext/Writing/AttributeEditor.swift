@@ -66,6 +66,7 @@ struct AttributeEditor {
   mutating func set(_ namespace: UInt8, _ name: [UInt8], to value: [UInt8]?) throws {
     try remove(namespace, name)
     guard let value else { return }
+    try changes.requireExtendedAttributes(of: record.number)
     let attribute = StoredAttribute(namespace: namespace, name: name, value: value)
     if (inside + [attribute]).storedByteCount <= insideCapacity {
       inside.append(attribute)

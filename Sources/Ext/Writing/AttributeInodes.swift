@@ -24,4 +24,14 @@ extension Changes {
     record.store(UInt32(truncatingIfNeeded: after >> 32), at: Inode.Field.changed)
     try write(record)
   }
+
+  /// Sees to it that the volume is known to keep extended attributes, as the kernel does at the first one.
+  func requireExtendedAttributes(of number: UInt32) throws {
+    guard !superblock.compatible.contains(.extendedAttributes) else { return }
+    guard superblock.revision > 0 else {
+      throw FileError(.unsupported("a volume of revision 0 keeps no extended attributes"), "inode \(number)")
+    }
+    let features = superblock.compatible.union(.extendedAttributes).rawValue
+    try editSuperblock { $0.store(littleEndian: features, at: Superblock.Field.compatible) }
+  }
 }

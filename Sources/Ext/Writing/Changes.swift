@@ -26,6 +26,8 @@ final class Changes {
   var freeBlockGain: Int64 = 0
   var freeInodeGain: Int64 = 0
   private var superblockBefore: Superblock
+  /// Most blocks in use that the transaction may change.
+  private(set) var capacity = Int.max
 
   init(_ blocks: VolumeBlocks, _ staged: StagedVolume) {
     self.blocks = blocks
@@ -36,11 +38,12 @@ final class Changes {
   var superblock: Superblock { blocks.superblock }
   var blockSize: Int { blocks.blockSize }
 
-  /// Starts a transaction.
-  func begin() throws {
+  /// Starts a transaction that may change as many blocks in use as `capacity`.
+  func begin(capacity: Int) throws {
     guard !isOpen else {
       throw ImageError(.refused, format: blocks.type, "a transaction is open already")
     }
+    self.capacity = capacity
     isOpen = true
     superblockBefore = superblock
     now = .now

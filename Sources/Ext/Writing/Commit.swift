@@ -12,7 +12,7 @@ final class Commit {
   private let recovery: RecoveringStore
   private var journal: JournalWriter?
   /// Whether the volume bears the mark of being changed.
-  private var isMarked = false
+  private(set) var isMarked = false
   /// Whether a journal without an end was there as the volume was opened.
   private var needsRecovery: Bool
 
@@ -61,14 +61,13 @@ final class Commit {
         .unsupported, format: changes.blocks.type,
         "the change takes \(count) blocks of the journal at once, and it has room for \(try capacity)")
     }
-    try recover()
     if changes.staged.isRehearsal { return try changes.staged.write(changes.staged.offsets) }
     if !isMarked { try mark() }
     if hasJournal { try commitThroughJournal() } else { try commitInPhases() }
   }
 
-  /// Writes to its places what waits in the journal, once.
-  private func recover() throws {
+  /// Writes to its places what waits in the journal, once, before the first transaction writes anything.
+  func recover() throws {
     guard needsRecovery else { return }
     try JournalRecovery(of: recovery, changes.superblock).run()
     recovery.markRecovered()

@@ -73,8 +73,13 @@ struct ContentsEditor {
     }
     var map = MapEditor(record, changes)
     try checkSize(size, map)
-    if size < old { try map.cut(from: (size + blockSize - 1) / blockSize) }
-    record = map.record
+    if size < old, changes.isTooMuch(record) {
+      // The rest goes in transactions of its own.
+      try changes.addOrphan(&record)
+    } else if size < old {
+      try map.cut(from: (size + blockSize - 1) / blockSize)
+      record = map.record
+    }
     try changes.write(record)
     let end = min(size, old)
     if end % blockSize != 0, let tail = try place(of: end / blockSize, usedTo: end) {

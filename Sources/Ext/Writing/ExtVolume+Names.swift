@@ -17,6 +17,7 @@ extension ExtVolume {
       switch attributes.kind {
       case .regular: try changes.makeEmpty(&record)
       case .directory:
+        record.clearMap(changes.superblock)
         try DirectoryEditor.initialise(&record, parent: UInt32(truncatingIfNeeded: directory.number), changes)
       case .characterDevice, .blockDevice:
         guard let device = attributes.device, record.setDevice(device) else {
@@ -209,7 +210,11 @@ extension ExtVolume {
   private func unlink(_ old: InodeRecord) throws {
     let changes = try changes
     var record = old
-    guard record.kind != .directory, record.linkCount > 1 else { return try changes.erase(record) }
+    guard record.kind != .directory, record.linkCount > 1 else {
+      guard changes.isTooMuch(record) else { return try changes.erase(record) }
+      record.linkCount = 0
+      return try changes.addOrphan(&record)
+    }
     record.linkCount -= 1
     record.setChanged(changes.now)
     try changes.write(record)

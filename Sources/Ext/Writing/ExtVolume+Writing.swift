@@ -21,14 +21,29 @@ extension ExtVolume: WritableFilesystem {
   }
 
   package func requireWritable() throws {
-    _ = try requireWriting()
+    let writing = try requireWriting()
+    // The marks of a change that has begun are its own.
+    guard !writing.commit.isMarked else { return }
     try WritingRefusals(blocks, sourceByteCount: sourceByteCount).check()
+    try writing.commit.requireWritable()
   }
 
   package func transaction<Result>(_ body: () throws -> Result) throws -> Result {
     let writing = try requireWriting()
     try requireWritable()
-    try writing.changes.begin()
+    guard !writing.changes.isOpen else { throw ImageError(.refused, format: type, "a transaction is open already") }
+    try writing.commit.recover()
+    // What an earlier user of the volume has left to be removed.
+    try removeOrphans(writing)
+    let result = try whole(writing, body)
+    // What was too much for one transaction.
+    try removeOrphans(writing)
+    return result
+  }
+
+  /// Runs one transaction.
+  private func whole<Result>(_ writing: Writing, _ body: () throws -> Result) throws -> Result {
+    try writing.changes.begin(capacity: writing.commit.capacity)
     do {
       let result = try body()
       try writing.changes.seal()
@@ -39,6 +54,16 @@ extension ExtVolume: WritableFilesystem {
     } catch {
       writing.changes.giveUp()
       throw error
+    }
+  }
+
+  /// Removes the files that wait for it, each in as many transactions as it takes.
+  private func removeOrphans(_ writing: Writing) throws {
+    var steps: UInt64 = 0
+    while try writing.changes.hasOrphans {
+      steps += 1
+      guard steps <= UInt64(blocks.superblock.blockCount) else { throw blocks.damaged("the list of orphans goes round") }
+      try whole(writing) { try writing.changes.removeOrphan() }
     }
   }
 

@@ -31,9 +31,6 @@ struct WritingRefusals {
       throw refused("the volume uses features with which it cannot be written: \(names.joined(separator: ", "))")
     }
     guard superblock.creatorOS != 1 else { throw refused("the volume belongs to GNU Hurd and cannot be written") }
-    if superblock.compatible.contains(.hasJournal), superblock.journalInode == 0 {
-      throw refused("the volume has its journal on another device and cannot be written without it")
-    }
   }
 
   private func checkState() throws {
