@@ -87,6 +87,8 @@ struct ContentsEditor {
         var rest = bytes.mutableSlice(Int(end % blockSize), bytes.byteCount - Int(end % blockSize))
         rest.fillWithZeroes()
       }
+      // A file that is cut loses its end with its size, and one that grows has zeroes there before it does.
+      changes.mark(tail, size < old ? .removed : .added)
     }
     try finish(record, size: size)
   }
