@@ -58,6 +58,43 @@ final class AllocationBitmap {
     return used
   }
 
+  /// Stages whether the clusters of `run` are in use.
+  func stage(_ run: ClusterRun, isUsed: Bool, in volume: StagedVolume) throws {
+    var bit = UInt64(run.first) - 2
+    let end = bit + UInt64(run.count)
+    while bit < end {
+      let byte = bit / 8
+      let limit = min(end, ((byte / blockSize) + 1) * blockSize * 8)
+      let count = Int((limit - 1) / 8 - byte + 1)
+      let offset = try offset(of: byte)
+      var buffer = Buffer(count: count)
+      var bytes = buffer.mutablePrefix(count)
+      try volume.read(at: offset, into: &bytes)
+      for index in 0..<count {
+        let first = byte * 8 + UInt64(index) * 8
+        let low = UInt8(max(bit, first) - first)
+        let high = UInt8(min(limit, first + 8) - first)
+        let mask = UInt8(truncatingIfNeeded: (UInt16(1) << UInt16(high)) - (UInt16(1) << UInt16(low)))
+        let old: UInt8 = bytes.bytes.littleEndian(at: index)
+        bytes.store(littleEndian: isUsed ? old | mask : old & ~mask, at: index)
+      }
+      try volume.stage(bytes.bytes, at: offset)
+      cache.remove(at: offset - byte % blockSize)
+      bit = limit
+    }
+  }
+
+  /// Forgets what is in memory.
+  func removeAll() { cache.removeAll() }
+
+  /// Where a byte of the bitmap lies in the volume.
+  private func offset(of position: UInt64) throws -> UInt64 {
+    guard let run = try chain.run(at: position / heap.clusterSize, limit: 1) else {
+      throw heap.damaged("the chain of the bitmap's clusters ends before the bitmap does")
+    }
+    return heap.offset(of: run.cluster) + position % heap.clusterSize
+  }
+
   /// The block that starts at byte `position` of the bitmap.
   private func block(_ position: UInt64) throws -> MetadataBlock {
     guard let run = try chain.run(at: position / heap.clusterSize, limit: 1) else {

@@ -9,6 +9,8 @@ final class Directory {
     /// Where the file entry lies in the volume, in bytes.
     let offset: UInt64
     let set: EntrySet
+    /// The entries' bytes, those of vendors among them.
+    let bytes: [UInt8]
   }
 
   /// What a walk over the entries meets.
@@ -56,6 +58,12 @@ final class Directory {
     try forEach(from: start) { item in
       guard case .file(let found) = item else { return true }
       return try body(found)
+    }
+  }
+
+  /// Calls `body` with each slot's number and type, until it returns false.
+  func forEachSlot(_ body: (_ slot: UInt64, EntryType) -> Bool) throws {
+    try slots.forEach(from: 0) { bytes, place, slot, _ in body(slot, EntryType(rawValue: bytes.littleEndian(at: place)))
     }
   }
 
@@ -115,7 +123,7 @@ extension Directory {
       let set: EntrySet
       do { set = try EntrySet(parsing: bytes.raw) } catch { throw LayoutError("is damaged: \(error.detail)") }
       self.offset = nil
-      return .file(Found(slots: firstSlot..<(slot + 1), offset: offset, set: set))
+      return .file(Found(slots: firstSlot..<(slot + 1), offset: offset, set: set, bytes: bytes))
     }
   }
 }

@@ -110,7 +110,8 @@ package final class ExFATVolume: Filesystem {
       freeBlockCount: UInt64(heap.clusterCount) - used)
   }
 
-  private func bitmap() throws -> AllocationBitmap {
+  /// The bitmap; throws where there is none.
+  func bitmap() throws -> AllocationBitmap {
     guard let bitmap = description.bitmap else { throw heap.damaged("the root directory names no bitmap of clusters") }
     return bitmap
   }
@@ -125,6 +126,15 @@ package final class ExFATVolume: Filesystem {
     let end = try bitmap.next(isUsed: !isUsed, from: first, limit: last)
     let byte = heap.start + (end - 2) * heap.clusterSize
     return Extent(isUsed ? .data : .unused, offset: offset, length: min(byte, limit) - offset)
+  }
+
+  /// Forgets the directories, after their entries or chains were changed.
+  func forget() { directories.removeAll() }
+
+  /// Forgets the block with the directory entry at `offset`, after it was changed.
+  func forgetEntry(at offset: UInt64) {
+    let unit = min(heap.clusterSize, DirectorySlots.maximumBlockSize)
+    cache.remove(at: heap.start + (offset - heap.start).roundedDown(to: unit))
   }
 
   /// The directory that `file` stands for; throws `FileError` where it is none.
@@ -176,7 +186,10 @@ package final class ExFATVolume: Filesystem {
   static let onePieceBit: UInt64 = 1 << 32
 
   /// The entries of the file whose first one lies `file.number` times 32 bytes from the volume's start.
-  func entrySet(of file: FileID) throws -> EntrySet {
+  func entrySet(of file: FileID) throws -> EntrySet { try found(file).set }
+
+  /// That file's entries as its directory holds them; the slots are counted from the cluster that the first lies in.
+  func found(_ file: FileID) throws -> Directory.Found {
     let slotSize = UInt64(DirectorySlots.slotSize)
     guard let offset = file.number.multiplied(by: slotSize), offset >= heap.start, offset < heap.end else {
       throw FileError(.notFound, Self.name(of: file))
@@ -189,9 +202,9 @@ package final class ExFATVolume: Filesystem {
     let directory = Directory(
       DirectorySlots(chain, cache: cache), heap: heap, firstCluster: UInt32(truncatingIfNeeded: file.context),
       isOnePiece: false)
-    var found: EntrySet?
+    var found: Directory.Found?
     try directory.forEachFile(from: (offset - heap.start) % heap.clusterSize / slotSize) {
-      if $0.offset == offset { found = $0.set }
+      if $0.offset == offset { found = $0 }
       return false
     }
     guard let found else { throw FileError(.notFound, Self.name(of: file)) }
@@ -213,5 +226,6 @@ extension FilesystemType {
       let block = try MetadataBlock(of: volume, at: 0, count: BootSector.size)
       return BootSector.isMarked(block.bytes)
     },
-    open: { try ExFATVolume($0) })
+    open: { try ExFATVolume($0) },
+    openForWriting: { try WritableExFATVolume($0, isRehearsal: $1) })
 }

@@ -39,4 +39,14 @@ package struct DOSAttributes: OptionSet, Hashable, Sendable {
     let full: UInt16 = contains(.directory) ? 0o755 : 0o644
     return contains(.readOnly) ? full & 0o555 : full
   }
+
+  /// The bits after a change of permissions or words; nil where they cannot tell the permissions.
+  package func changed(to new: FileAttributes, from old: FileAttributes) -> DOSAttributes? {
+    var bits = intersection([.directory, .volumeLabel]).union(DOSAttributes(words: new.flags))
+    guard new.permissions != old.permissions else { return bits }
+    let full: UInt16 = contains(.directory) ? 0o755 : 0o644
+    guard new.permissions == full || new.permissions == full & 0o555 else { return nil }
+    bits.remove(.readOnly)
+    return new.permissions == full ? bits : bits.union(.readOnly)
+  }
 }

@@ -2,9 +2,6 @@ import Filesystems
 
 /// A name that a directory is to get, in the form in which FAT stores it.
 struct NewName {
-  /// The most UTF-16 units of a name.
-  static let maximumUnitCount = 255
-
   let units: [UInt16]
   /// The name as names are compared.
   let folded: [UInt16]
@@ -13,24 +10,10 @@ struct NewName {
 
   /// Throws `FileError` where FAT cannot store the name.
   init(_ name: FileName) throws(FileError) {
-    guard name.isOrdinary, let units = name.utf16 else {
-      throw FileError(.unsupported("is no name that FAT can store: it is not UTF-8"), name.description)
-    }
-    guard units.count <= Self.maximumUnitCount else { throw FileError(.nameTooLong, name.description) }
-    if let unit = units.first(where: { $0 < 0x20 || $0 == 0xffff || Self.forbidden.contains($0) }) {
-      let character =
-        0x20..<0x7f ~= unit ? "the character \(Character(UnicodeScalar(UInt8(unit))))" : "a control character"
-      throw FileError(.unsupported("is no name that FAT can store: it contains \(character)"), name.description)
-    }
-    guard let last = units.last, last != 0x20, last != 0x2e else {
-      throw FileError(.unsupported("is no name that FAT can store: it ends in a dot or space"), name.description)
-    }
-    self.units = units
+    units = try name.dosUnits(for: "FAT")
     folded = WantedName.fold(units)
     draft = ShortNameDraft(of: units)
   }
-
-  private static let forbidden = Set("\"*/:<>?\\|\u{7f}".utf16)
 
   /// The parts of the long name, the last one, which lies first, first.
   func longEntries(for short: ShortName) -> [LongNameEntry] {

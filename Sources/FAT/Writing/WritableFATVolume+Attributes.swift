@@ -13,17 +13,11 @@ extension WritableFATVolume {
     guard attributes.owner == old.owner, attributes.group == old.group else {
       throw FileError(.unsupported("FAT keeps no owners"), entry.printable)
     }
-    let kept: DOSAttributes = [.directory, .volumeLabel]
-    entry.attributes = entry.attributes.intersection(kept).union(DOSAttributes(words: attributes.flags))
-    if attributes.permissions != old.permissions {
-      let full = DOSAttributes(rawValue: entry.attributes.rawValue & ~DOSAttributes.readOnly.rawValue).permissions
-      guard attributes.permissions == full || attributes.permissions == full & 0o555 else {
-        throw FileError(
-          .unsupported("FAT keeps no permissions but \(octal(full)) and \(octal(full & 0o555))"), entry.printable)
-      }
-      entry.attributes.remove(.readOnly)
-      if attributes.permissions != full { entry.attributes.insert(.readOnly) }
+    guard let bits = entry.attributes.changed(to: attributes, from: old) else {
+      throw FileError(
+        .unsupported("FAT keeps no permissions but those of all and the read-only attribute"), entry.printable)
     }
+    entry.attributes = bits
     if attributes.modified != old.modified {
       let time = DOSTime(attributes.modified)
       entry.modified = DOSTime(date: time.date, time: time.time)
@@ -34,8 +28,6 @@ extension WritableFATVolume {
     }
     try store(entry, of: file, isModified: false)
   }
-
-  private func octal(_ permissions: UInt16) -> String { "0" + String(permissions, radix: 8) }
 
   package func setExtendedAttribute(_ name: FileName, to value: [UInt8]?, of file: FileID) throws {
     throw FileError(.unsupported("FAT keeps no extended attributes"), name.description)

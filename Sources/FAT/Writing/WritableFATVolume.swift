@@ -251,6 +251,18 @@ extension WritableFATVolume {
   }
 }
 
+extension TableCopies {
+  /// The tables that a FAT volume keeps up to date: all, or where mirroring is off the active one.
+  init(of volume: FATVolume) {
+    let size = UInt64(volume.boot.tableSectors) * UInt64(volume.boot.sectorSize)
+    let first = UInt64(volume.boot.reservedSectors) * UInt64(volume.boot.sectorSize)
+    self.init(
+      volume.table.width,
+      at: volume.boot.wide?.onlyActiveTable != nil
+        ? [volume.table.start] : (0..<UInt64(volume.boot.tableCount)).map { first + $0 * size })
+  }
+}
+
 extension FileAllocationTable.Width {
   /// The entry with which chains end.
   var endMark: UInt32 { self == .bits32 ? 0xffff_ffff : badMark + 8 }

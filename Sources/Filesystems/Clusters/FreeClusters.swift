@@ -13,16 +13,18 @@ package struct FreeClusters {
     self.next = next.flatMap { heap.contains($0) ? $0 : nil } ?? 2
   }
 
-  /// Takes `wanted` clusters, in few pieces if they are there; nil where so many are not free.
+  /// Takes `wanted` clusters, from `near` on if that is given; nil where so many are not free.
   ///
   /// `find` gives the first cluster from a number up to a limit that is free or is not, or the limit.
   package mutating func take(
-    _ wanted: UInt64, find: (_ isFree: Bool, _ from: UInt64, _ limit: UInt64) throws -> UInt64
+    _ wanted: UInt64, near: UInt32? = nil,
+    find: (_ isFree: Bool, _ from: UInt64, _ limit: UInt64) throws -> UInt64
   ) throws -> [ClusterRun]? {
     guard wanted <= count else { return nil }
     var runs: [ClusterRun] = []
     var left = wanted
-    for (start, limit) in [(UInt64(next), heap.endCluster), (2, UInt64(next))] {
+    let from = UInt64(near.flatMap { heap.contains($0) ? $0 : nil } ?? next)
+    for (start, limit) in [(from, heap.endCluster), (2, from)] {
       var place = start
       while left > 0, place < limit {
         let first = try find(true, place, limit)

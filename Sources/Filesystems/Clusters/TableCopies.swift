@@ -1,26 +1,22 @@
 import BlockIO
 import Bytes
-import Filesystems
 
-/// The tables that are kept up to date: all, or where mirroring is off the active one.
-struct TableCopies {
-  let width: FileAllocationTable.Width
+/// The allocation tables that are kept up to date.
+package struct TableCopies {
+  package let width: FileAllocationTable.Width
   /// Where each starts in the volume, in bytes; the one that is followed first.
-  let starts: [UInt64]
+  package let starts: [UInt64]
   /// Entries that are changed at once: an even number, so that of 12 bits none is cut.
   private static let pieceCount: UInt64 = 4096
 
-  init(of volume: FATVolume) {
-    width = volume.table.width
-    let size = UInt64(volume.boot.tableSectors) * UInt64(volume.boot.sectorSize)
-    let first = UInt64(volume.boot.reservedSectors) * UInt64(volume.boot.sectorSize)
-    starts =
-      volume.boot.wide?.onlyActiveTable != nil
-      ? [volume.table.start] : (0..<UInt64(volume.boot.tableCount)).map { first + $0 * size }
+  /// The tables at `starts`, which must lie inside the volume.
+  package init(_ width: FileAllocationTable.Width, at starts: [UInt64]) {
+    self.width = width
+    self.starts = starts
   }
 
   /// Stages `value` for the entry of each cluster of `run`, in all copies.
-  func stage(_ run: ClusterRun, in volume: StagedVolume, value: (UInt32) -> UInt32) throws {
+  package func stage(_ run: ClusterRun, in volume: StagedVolume, value: (UInt32) -> UInt32) throws {
     let end = UInt64(run.first) + UInt64(run.count)
     for start in starts {
       var cluster = UInt64(run.first)

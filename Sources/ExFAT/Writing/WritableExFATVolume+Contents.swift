@@ -1,0 +1,126 @@
+import Bytes
+package import Filesystems
+
+extension WritableExFATVolume {
+  package func replaceContents(of file: FileID, with contents: any FileContents) throws {
+    let file = current(file)
+    var set = try regularSet(of: file)
+    let old = set.stream
+    set.stream = EntrySet.Stream(isOnePiece: false, firstCluster: 0, byteCount: 0, validByteCount: 0)
+    let runs = try extend(&set.stream, by: try clusterCount(contents.byteCount, set), for: set.printable)
+    try write(contents, into: runs)
+    set.stream.byteCount = contents.byteCount
+    set.stream.validByteCount = contents.byteCount
+    set.touch()
+    try store(set, of: file)
+    try release(old)
+    cutFiles.remove(file)
+  }
+
+  /// Clusters for so many bytes; throws where the volume does not have as many.
+  private func clusterCount(_ byteCount: UInt64, _ set: EntrySet) throws -> UInt64 {
+    let count = reader.heap.clusters(for: byteCount)
+    guard count <= UInt64(reader.heap.clusterCount) else { throw FileError(.noSpace, set.printable) }
+    return count
+  }
+
+  package func append(_ contents: any FileContents, to file: FileID) throws {
+    let file = current(file)
+    var set = try regularSet(of: file)
+    let stream = set.stream
+    guard let sum = stream.byteCount.adding(contents.byteCount) else {
+      throw FileError(.fileTooLarge, set.printable)
+    }
+    guard contents.byteCount > 0 else { return }
+    guard stream.byteCount > 0, !cutFiles.contains(file) else {
+      return try replaceContents(
+        of: file, with: JoinedContents(try reader.contents(of: file), upTo: stream.byteCount, contents))
+    }
+    let more = try clusterCount(sum, set) - reader.heap.clusters(for: stream.byteCount)
+    let old = try runs(of: stream)
+    let runs = try extend(&set.stream, by: more, for: set.printable)
+    // What was never written becomes zeroes now.
+    let gap = ZeroContents(byteCount: stream.byteCount - stream.validByteCount)
+    let all = JoinedContents(gap, upTo: gap.byteCount, contents)
+    try write(all, into: old + runs, from: stream.validByteCount)
+    set.stream.byteCount = sum
+    set.stream.validByteCount = sum
+    set.touch()
+    try store(set, of: file)
+  }
+
+  package func truncate(_ file: FileID, to byteCount: UInt64) throws {
+    let file = current(file)
+    var set = try regularSet(of: file)
+    let stream = set.stream
+    guard byteCount != stream.byteCount else { return }
+    guard byteCount < stream.byteCount else {
+      // Zeroes are written, since not all readers heed how many bytes are valid.
+      return try append(ZeroContents(byteCount: byteCount - stream.byteCount), to: file)
+    }
+    let kept = try clusterCount(byteCount, set)
+    set.touch()
+    set.stream.byteCount = byteCount
+    set.stream.validByteCount = min(stream.validByteCount, byteCount)
+    if kept == 0 { (set.stream.firstCluster, set.stream.isOnePiece) = (0, false) }
+    let tail = try runs(of: stream, index: kept)
+    let last = kept > 0 ? try runs(of: stream, index: kept - 1).first : nil
+    try store(set, of: file)
+    if let last, !tail.isEmpty, !stream.isOnePiece { try cut(after: last.first) }
+    changes.releases += tail
+    cutFiles.insert(current(file))
+  }
+
+  /// Makes `cluster` the last of its chain, once the transaction's other changes are on the medium.
+  private func cut(after cluster: UInt32) throws {
+    changes.cuts[cluster] = Self.endMark
+    try stage(.entry(of: cluster, Self.endMark))
+    reader.forget()
+  }
+
+  /// Writes contents to clusters, once the volume is marked.
+  private func write(_ contents: any FileContents, into runs: [ClusterRun], from start: UInt64 = 0) throws {
+    guard contents.byteCount > 0 else { return }
+    try markInUse()
+    changes.hasContents = true
+    try ClusterWriter(to: volume, in: reader.heap).write(contents, into: runs, from: start)
+  }
+
+  private func regularSet(of file: FileID) throws -> EntrySet {
+    guard file != root else { throw FileError(.isADirectory, "/") }
+    let set = try reader.entrySet(of: file)
+    guard set.attributes.kind == .regular else { throw FileError(.isADirectory, set.printable) }
+    return set
+  }
+
+  package func setAttributes(_ attributes: FileAttributes, of file: FileID) throws {
+    let file = current(file)
+    let old = try reader.attributes(of: file)
+    guard file != root else {
+      guard attributes.permissions == old.permissions, attributes.owner == 0, attributes.group == 0 else {
+        throw FileError(.unsupported("exFAT keeps no attributes of the root directory"), "/")
+      }
+      return
+    }
+    var set = try reader.entrySet(of: file)
+    guard attributes.owner == old.owner, attributes.group == old.group else {
+      throw FileError(.unsupported("exFAT keeps no owners"), set.printable)
+    }
+    guard let bits = set.attributes.changed(to: attributes, from: old) else {
+      throw FileError(
+        .unsupported("exFAT keeps no permissions but those of all and the read-only attribute"), set.printable)
+    }
+    set.attributes = bits
+    if attributes.modified != old.modified { set.modified = EntrySet.Time(attributes.modified) }
+    if let created = attributes.created, created != old.created { set.created = EntrySet.Time(created) }
+    if let accessed = attributes.accessed, accessed != old.accessed {
+      set.accessed = EntrySet.Time(accessed)
+      set.accessed.local.hundredths = 0
+    }
+    try store(set, of: file)
+  }
+
+  package func setExtendedAttribute(_ name: FileName, to value: [UInt8]?, of file: FileID) throws {
+    throw FileError(.unsupported("exFAT keeps no extended attributes"), name.description)
+  }
+}
