@@ -32,7 +32,7 @@ extension WritableExFATVolume {
       throw FileError(.fileTooLarge, set.printable)
     }
     guard contents.byteCount > 0 else { return }
-    guard stream.byteCount > 0, !cutFiles.contains(file) else {
+    guard stream.byteCount > 0, !cutFiles.contains(file), try stream.isOnePiece || !canCopy(sum) else {
       return try replaceContents(
         of: file, with: JoinedContents(try reader.contents(of: file), upTo: stream.byteCount, contents))
     }
@@ -47,6 +47,15 @@ extension WritableExFATVolume {
     set.stream.validByteCount = sum
     set.touch()
     try store(set, of: file)
+  }
+
+  /// The largest file in bytes that is written anew where changing its chain would take more than one write.
+  private static let maximumCopiedByteCount: UInt64 = 256 << 20
+
+  /// Whether so many bytes can be written anew: fsck.exfat makes a file whose chain is longer than its size as long as the
+  /// chain, so that a cut while a chain becomes longer or shorter would leave bytes too many.
+  private func canCopy(_ byteCount: UInt64) throws -> Bool {
+    try byteCount <= Self.maximumCopiedByteCount && reader.heap.clusters(for: byteCount) <= freeClusterCount()
   }
 
   package func truncate(_ file: FileID, to byteCount: UInt64) throws {
@@ -65,10 +74,24 @@ extension WritableExFATVolume {
     if kept == 0 { (set.stream.firstCluster, set.stream.isOnePiece) = (0, false) }
     let tail = try runs(of: stream, index: kept)
     let last = kept > 0 ? try runs(of: stream, index: kept - 1).first : nil
+    let isSplit = try kept > 0 && !stream.isOnePiece && !isOnePiece(stream, count: kept)
+    if isSplit, !tail.isEmpty, try canCopy(byteCount) {
+      let contents = try reader.contents(of: file)
+      return try replaceContents(
+        of: file, with: JoinedContents(contents, upTo: byteCount, ZeroContents(byteCount: 0)))
+    }
+    // What lies in one piece needs no chain, however long that is.
+    if kept > 0, !isSplit { set.stream.isOnePiece = true }
     try store(set, of: file)
-    if let last, !tail.isEmpty, !stream.isOnePiece { try cut(after: last.first) }
+    if isSplit, let last, !tail.isEmpty { try cut(after: last.first) }
     changes.releases += tail
     cutFiles.insert(current(file))
+  }
+
+  /// Whether the first `count` clusters of a chain lie one behind the other.
+  private func isOnePiece(_ stream: EntrySet.Stream, count: UInt64) throws -> Bool {
+    let chain = try ClusterChain(from: stream.firstCluster, in: reader.heap, table: reader.table)
+    return try chain.run(at: 0, limit: count)?.count == count
   }
 
   /// Makes `cluster` the last of its chain, once the transaction's other changes are on the medium.

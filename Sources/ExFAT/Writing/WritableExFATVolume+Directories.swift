@@ -172,6 +172,8 @@ extension WritableExFATVolume {
       let type = old.bytes[(slot - old.slots.lowerBound) * DirectorySlots.slotSize]
       try stageDirectory([type & 0x7f], at: offset, cluster: cluster)
     }
+    // It may have been a directory's, whose place another file takes.
+    reader.forget()
   }
 
   /// Takes a file's set away.

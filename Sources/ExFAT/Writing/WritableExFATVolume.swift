@@ -232,7 +232,6 @@ extension WritableExFATVolume {
     if changes.freshClusters.contains(cluster) { changes.fresh.append(change) } else { changes.switches.append(change) }
     try stage(change)
     reader.forgetEntry(at: offset)
-    reader.forget()
   }
 
   /// A directory's index, read if it is not in memory.
