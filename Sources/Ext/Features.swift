@@ -57,6 +57,7 @@ struct ReadOnlyFeatures: OptionSet, Hashable, Sendable {
   static let groupChecksums = Self(rawValue: 0x10)
   static let manyDirectories = Self(rawValue: 0x20)
   static let extraSize = Self(rawValue: 0x40)
+  static let quota = Self(rawValue: 0x100)
   static let bigAllocation = Self(rawValue: 0x200)
   static let metadataChecksums = Self(rawValue: 0x400)
   static let project = Self(rawValue: 0x2000)
@@ -67,7 +68,7 @@ struct ReadOnlyFeatures: OptionSet, Hashable, Sendable {
   /// What this driver writes.
   static let writable: Self = [
     .sparseSuper, .largeFiles, .hugeFiles, .groupChecksums, .manyDirectories, .extraSize, .bigAllocation,
-    .metadataChecksums, .project, .verity, .orphanPresent,
+    .metadataChecksums, .project, .verity, .orphanPresent, .quota,
   ]
 
   /// The names of bits 0 and up.

@@ -51,7 +51,10 @@ struct Superblock: Hashable, Sendable {
     static let errorCount = 0x194
     static let lastErrorTime = 0x1cc
     static let lastErrorFunction = 0x1e0
+    static let userQuotaInode = 0x240
+    static let groupQuotaInode = 0x244
     static let backupGroups = 0x24c
+    static let projectQuotaInode = 0x26c
     static let checksumSeed = 0x270
     static let encodingFlags = 0x27e
     static let orphanFileInode = 0x280
@@ -91,6 +94,8 @@ struct Superblock: Hashable, Sendable {
   let reservedDescriptorBlocks: UInt16
   let journalInode: UInt32
   let lastOrphan: UInt32
+  /// The inodes of the quota files that there are (quota).
+  let quotaInodes: [QuotaKind: UInt32]
   /// The file that lists orphans (orphan_file).
   let orphanFileInode: UInt32
   let hashSeed: [UInt32]
@@ -160,6 +165,12 @@ struct Superblock: Hashable, Sendable {
     reservedDescriptorBlocks = bytes.littleEndian(at: Field.reservedDescriptorBlocks)
     journalInode = bytes.littleEndian(at: Field.journalInode)
     lastOrphan = bytes.littleEndian(at: Field.lastOrphan)
+    var quotaInodes: [QuotaKind: UInt32] = [:]
+    for kind in QuotaKind.allCases where readOnly.contains(.quota) {
+      let number: UInt32 = bytes.littleEndian(at: kind.field)
+      if number != 0 { quotaInodes[kind] = number }
+    }
+    self.quotaInodes = quotaInodes
     orphanFileInode = bytes.littleEndian(at: Field.orphanFileInode)
     hashSeed = [0, 4, 8, 12].map { bytes.littleEndian(at: Field.hashSeed + $0) }
     defaultHash = bytes.littleEndian(at: Field.defaultHash)

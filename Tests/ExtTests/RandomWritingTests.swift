@@ -39,6 +39,8 @@ struct WritingCase: Sendable, CustomStringConvertible {
     WritingCase("-t ext4 -b 32768 -O inline_data", size: "300M", isMounted: false),
     WritingCase("-t ext4 -b 8192 -O ea_inode", size: "200M", isMounted: false),
     WritingCase("-t ext4 -O project,verity,encrypt", isMounted: false),
+    WritingCase("-t ext4 -O quota,project -E quotatype=usrquota:grpquota:prjquota", isMounted: false),
+    WritingCase("-t ext4 -O quota -b 1024", isMounted: false),
     WritingCase("-t ext4 -O casefold -E encoding=utf8", isMounted: false),
   ]
 

@@ -11,6 +11,8 @@ struct AttributeEditor {
   private var inside: [StoredAttribute]
   private var inBlock: [StoredAttribute]
   private var isBlockChanged = false
+  /// Whether the block is known to be nobody else's.
+  private var isBlockOwn = false
 
   /// Offsets in the block's header.
   private enum Header {
@@ -19,6 +21,8 @@ struct AttributeEditor {
     static let hash = 12
   }
 
+  /// Bytes of a value, at most, wherever it lies.
+  private static let longestValue = 64 << 10
   /// Name of the attribute that holds the rest of contents that lie in the inode.
   private static let inlineName = Array("data".utf8)
 
@@ -67,15 +71,26 @@ struct AttributeEditor {
     try remove(namespace, name)
     guard let value else { return }
     try changes.requireExtendedAttributes(of: record.number)
-    let attribute = StoredAttribute(namespace: namespace, name: name, value: value)
+    var attribute = StoredAttribute(namespace: namespace, name: name, value: value)
+    if place(attribute) { return }
+    guard changes.superblock.incompatible.contains(.attributeInodes), value.count <= Self.longestValue else {
+      throw FileError(.noSpace, "the extended attributes of inode \(record.number)")
+    }
+    try changes.move(valueOf: &attribute, near: record.number)
+    guard place(attribute) else { throw FileError(.noSpace, "the extended attributes of inode \(record.number)") }
+  }
+
+  /// Puts an attribute where it fits; returns whether it does.
+  private mutating func place(_ attribute: StoredAttribute) -> Bool {
     if (inside + [attribute]).storedByteCount <= insideCapacity {
       inside.append(attribute)
     } else if (inBlock + [attribute]).storedByteCount <= changes.blockSize - AttributeBlock.entriesOffset {
       inBlock.append(attribute)
       isBlockChanged = true
     } else {
-      throw FileError(.noSpace, "the extended attributes of inode \(record.number)")
+      return false
     }
+    return true
   }
 
   private mutating func remove(_ namespace: UInt8, _ name: [UInt8]) throws {
@@ -153,6 +168,8 @@ struct AttributeEditor {
 
   /// Sees to it that the inode has a block of its own: a new one where it has none or shares it.
   private mutating func ownBlock() throws {
+    guard !isBlockOwn else { return }
+    isBlockOwn = true
     let old = record.attributeBlock
     if old != 0 {
       guard try references(of: old) > 1 else { return }
@@ -187,7 +204,7 @@ struct AttributeEditor {
   private mutating func releaseBlock(isEmptied: Bool) throws {
     let block = record.attributeBlock
     guard block != 0 else { return }
-    if try references(of: block) > 1 {
+    if try !isBlockOwn && references(of: block) > 1 {
       try dropReference(to: block)
     } else {
       if isEmptied { for attribute in inBlock { try changes.release(attribute) } }

@@ -34,4 +34,33 @@ extension Changes {
     let features = superblock.compatible.union(.extendedAttributes).rawValue
     try editSuperblock { $0.store(littleEndian: features, at: Superblock.Field.compatible) }
   }
+
+  /// Moves an attribute's value into an inode of its own, whose hash lies where the time of the last access would.
+  func move(valueOf attribute: inout StoredAttribute, near number: UInt32) throws {
+    let value = attribute.value
+    let holder = try allocateInode(.regular, in: number)
+    var record = newRecord(holder)
+    record.mode = FileKind.regular.modeBits | 0o600
+    record.linkCount = 1
+    record.generation = UInt32.random(in: 1...UInt32.max)
+    record.clearMap(superblock)
+    record.flags.insert(.attributeValue)
+    record.size = UInt64(value.count)
+    record.setModified(now)
+    record.setCreated(now)
+    record.store(UInt32(1), at: Inode.Field.version)
+    var crc = CRC32C(register: superblock.checksumSeed)
+    crc.update(value.raw)
+    record.store(crc.register, at: Inode.Field.accessed)
+    var map = MapEditor(record, self)
+    let count = (value.count + blockSize - 1) / blockSize
+    var done = 0
+    for block in try map.grow(from: 0, count: UInt64(count)).joined() {
+      let piece = Array(value.dropFirst(done).prefix(blockSize))
+      try make(block) { $0.copy(piece.raw, at: 0) }
+      done += blockSize
+    }
+    try write(map.record)
+    attribute.moveValue(to: holder, hash: crc.register)
+  }
 }

@@ -47,6 +47,15 @@ struct StoredAttribute: Hashable {
     return left.name.lexicographicallyPrecedes(right.name)
   }
 
+  /// Lets the value lie in an inode, whose hash stands for it.
+  mutating func moveValue(to inode: UInt32, hash valueHash: UInt32) {
+    value = [0, 0, 0, 0]
+    value.store(valueHash, at: 0)
+    hash = entryHash
+    valueInode = inode
+    value = []
+  }
+
   /// The hash of name and value (xattr.c's, over words of 32 bits).
   var entryHash: UInt32 {
     guard valueInode == 0 else { return hash }

@@ -25,6 +25,10 @@ final class Changes {
   /// What the superblock's counters still have to gain.
   var freeBlockGain: Int64 = 0
   var freeInodeGain: Int64 = 0
+  /// What owners gain for the quota files.
+  var usage: [Account: QuotaGain] = [:]
+  /// Inodes taken in the transaction that were not written yet, so that their bytes mean nothing.
+  var unwrittenInodes: Set<UInt32> = []
   private var superblockBefore: Superblock
   /// Most blocks in use that the transaction may change.
   private(set) var capacity = Int.max
@@ -52,6 +56,7 @@ final class Changes {
   /// Writes the counters into the superblock, as the last change of a transaction.
   func seal() throws {
     guard staged.stagedCount > 0 || freeBlockGain != 0 || freeInodeGain != 0 else { return }
+    try settleUsage()
     let (blockGain, inodeGain) = (freeBlockGain, freeInodeGain)
     (freeBlockGain, freeInodeGain) = (0, 0)
     let free = UInt64(clamping: Int64(clamping: superblock.freeBlockCount) + blockGain)
@@ -77,6 +82,8 @@ final class Changes {
     editedData = []
     freed = [:]
     freedInodes = []
+    unwrittenInodes = []
+    usage = [:]
   }
 
   /// Ends a transaction without its changes.

@@ -62,7 +62,7 @@ extension ExtVolume: WritableFilesystem {
     var steps: UInt64 = 0
     while try writing.changes.hasOrphans {
       steps += 1
-      guard steps <= UInt64(blocks.superblock.blockCount) else { throw blocks.damaged("the list of orphans goes round") }
+      guard steps <= blocks.superblock.blockCount else { throw blocks.damaged("the list of orphans goes round") }
       try whole(writing) { try writing.changes.removeOrphan() }
     }
   }

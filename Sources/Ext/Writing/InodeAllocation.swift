@@ -17,7 +17,9 @@ extension Changes {
       let group = (home + step) % count
       guard try blocks.descriptor(of: group).freeInodes > 0, let index = try freeInode(in: group) else { continue }
       try markInode(index, of: group, asUsed: true, isDirectory: kind == .directory)
-      return UInt32(group * perGroup) + UInt32(index) + 1
+      let number = UInt32(group * perGroup) + UInt32(index) + 1
+      unwrittenInodes.insert(number)
+      return number
     }
     throw FileError(.noSpace, "the volume has no free inode")
   }
@@ -71,6 +73,12 @@ extension Changes {
     return InodeRecord(number: inode.number, bytes: inode.bytes.array, superblock)
   }
 
+  /// The inode `number` as it is, in use or not.
+  private func storedRecord(_ number: UInt32) throws -> InodeRecord {
+    let inode = try blocks.anyInode(UInt64(number))
+    return InodeRecord(number: number, bytes: inode.bytes.array, superblock)
+  }
+
   /// An empty inode in the place of `number`.
   func newRecord(_ number: UInt32) -> InodeRecord {
     var record = InodeRecord(number: number, bytes: [UInt8](repeating: 0, count: superblock.inodeSize), superblock)
@@ -80,6 +88,10 @@ extension Changes {
 
   /// Writes an inode, whose checksum is made here.
   func write(_ record: InodeRecord) throws {
+    if superblock.readOnly.contains(.quota) {
+      noteUsage(from: try unwrittenInodes.contains(record.number) ? nil : storedRecord(record.number), to: record)
+    }
+    unwrittenInodes.remove(record.number)
     var record = record
     if superblock.hasMetadataChecksums { record.seal(seed: superblock.checksumSeed) }
     let place = try blocks.inodePlace(UInt64(record.number))

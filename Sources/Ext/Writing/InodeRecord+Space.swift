@@ -3,15 +3,26 @@ import Filesystems
 
 /// The count of blocks that a file takes, and the empty map.
 extension InodeRecord {
+  private static func hasHighCount(_ superblock: Superblock) -> Bool {
+    superblock.readOnly.contains(.hugeFiles) && superblock.creatorOS != 1
+  }
+
+  /// Units of 512 bytes in use for the file.
+  private func sectorCount(_ superblock: Superblock) -> Int64 {
+    let hasHigh = Self.hasHighCount(superblock)
+    let low = Int64(load(Inode.Field.sectorsLow, as: UInt32.self))
+    let stored = low | (hasHigh ? Int64(load(Inode.Field.sectorsHigh, as: UInt16.self)) << 32 : 0)
+    return hasHigh && flags.contains(.hugeFile) ? stored * Int64(superblock.blockSize / 512) : stored
+  }
+
+  /// Bytes of the volume in use for the file.
+  func allocatedByteCount(_ superblock: Superblock) -> Int64 { sectorCount(superblock) * 512 }
+
   /// Adds to the count of the volume's blocks in use for the file; throws `FileError.fileTooLarge` past what it can hold.
   mutating func addAllocated(_ blocks: Int64, _ superblock: Superblock) throws {
-    let hasHigh = superblock.readOnly.contains(.hugeFiles) && superblock.creatorOS != 1
+    let hasHigh = Self.hasHighCount(superblock)
     let perBlock = Int64(superblock.blockSize / 512)
-    let low = Int64(load(Inode.Field.sectorsLow, as: UInt32.self))
-    let high = hasHigh ? Int64(load(Inode.Field.sectorsHigh, as: UInt16.self)) << 32 : 0
-    let stored = low | high
-    let before = hasHigh && flags.contains(.hugeFile) ? stored * perBlock : stored
-    let after = max(before + blocks * perBlock, 0)
+    let after = max(sectorCount(superblock) + blocks * perBlock, 0)
     let isHuge = after >= 1 << 48
     let value = isHuge ? after / perBlock : after
     guard value <= UInt32.max || hasHigh && value < 1 << 48 else {
@@ -21,11 +32,6 @@ extension InodeRecord {
     guard hasHigh else { return }
     store(UInt16(truncatingIfNeeded: value >> 32), at: Inode.Field.sectorsHigh)
     if isHuge { flags.insert(.hugeFile) } else { flags.remove(.hugeFile) }
-  }
-
-  /// Whether the file or its attributes take any block.
-  var hasAllocated: Bool {
-    load(Inode.Field.sectorsLow, as: UInt32.self) != 0 || load(Inode.Field.sectorsHigh, as: UInt16.self) != 0
   }
 
   /// Makes the map of blocks empty: an extent tree's root where the volume has extents, else lists; no inline contents.

@@ -30,6 +30,9 @@ struct WritingRefusals {
     guard names.isEmpty else {
       throw refused("the volume uses features with which it cannot be written: \(names.joined(separator: ", "))")
     }
+    if superblock.readOnly.contains(.quota), superblock.incompatible.contains(.attributeInodes) {
+      throw refused("the volume has quotas and values of attributes in inodes (quota, ea_inode); it cannot be written")
+    }
     guard superblock.creatorOS != 1 else { throw refused("the volume belongs to GNU Hurd and cannot be written") }
   }
 
