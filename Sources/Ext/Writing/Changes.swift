@@ -127,6 +127,9 @@ final class Changes {
     blocks.forget(block)
   }
 
+  /// How many of the staged blocks were free before the transaction, at most.
+  var newBlockCount: Int { newBlocks.count }
+
   /// Says when a staged block is to be written on a volume without a journal.
   func mark(_ block: UInt64, _ phase: WritePhase) { phases[block] = phases[block]?.joined(with: phase) ?? phase }
 

@@ -41,7 +41,7 @@ final class Commit {
 
   /// Most blocks in use that one transaction can change.
   var capacity: Int {
-    get throws { try hasJournal && !changes.staged.isRehearsal ? openJournal().capacity : Int.max }
+    get throws { try hasJournal ? openJournal().capacity : Int.max }
   }
 
   private func openJournal() throws -> JournalWriter {

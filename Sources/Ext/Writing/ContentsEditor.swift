@@ -202,6 +202,7 @@ struct ContentsEditor {
 
   /// Writes `contents`, which starts at the byte `base` of the file, into the file's blocks from `first` on.
   private func copy(_ contents: any FileContents, at base: UInt64, from first: UInt64) throws {
+    try changes.requireRoomInJournal()
     guard !changes.staged.isRehearsal else { return }
     let end = (base + contents.byteCount + blockSize - 1) / blockSize
     let map = try BlockMap(of: changes.blocks.inode(UInt64(record.number)), changes.blocks)

@@ -116,8 +116,11 @@ struct InodeRecord {
   /// Whether a field of `count` bytes at `field` lies in what the inode says it uses.
   func holds(_ field: Int, _ count: Int) -> Bool { Inode.oldByteCount + extraByteCount >= field + count }
 
-  /// Sets a time, with nanoseconds and more bits of the seconds where there is room for them.
+  /// Sets a time, with nanoseconds and more bits of the seconds where there is room for them; the nearest that fits.
   mutating func setTime(_ field: Int, extra: Int, _ time: Timestamp) {
+    let latest = Int64(Int32.max) + (holds(extra, 4) ? 3 << 32 : 0)
+    let seconds = min(max(time.seconds, Int64(Int32.min)), latest)
+    let time = Timestamp(seconds: seconds, nanoseconds: time.nanoseconds)
     store(UInt32(truncatingIfNeeded: time.seconds), at: field)
     guard holds(extra, 4) else { return }
     let low = Int64(Int32(truncatingIfNeeded: time.seconds))

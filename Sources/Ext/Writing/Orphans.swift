@@ -12,11 +12,23 @@ extension Changes {
     get throws { superblock.lastOrphan != 0 || superblock.readOnly.contains(.orphanPresent) }
   }
 
-  /// Whether freeing a file's blocks may be more than one transaction can hold: a bitmap and a descriptor for each group.
+  /// Whether freeing a file's blocks may be more than one transaction can hold: bitmaps and blocks of descriptors.
   func isTooMuch(_ record: InodeRecord) -> Bool {
     guard capacity < Int.max, record.hasBlocks else { return false }
-    let (doubled, overflow) = Int(clamping: blocks.layout.groupCount).multipliedReportingOverflow(by: 2)
-    return overflow || doubled + Self.reserve > capacity - staged.stagedCount
+    let taken = UInt64(clamping: record.allocatedByteCount(superblock)) >> UInt64(superblock.blockBits)
+    let groups = min(blocks.layout.groupCount, taken)
+    let descriptors = min(blocks.layout.descriptorBlockCount, groups)
+    return Int(clamping: groups + descriptors) + Self.reserve > capacity - staged.stagedCount
+  }
+
+  /// Throws where the transaction changes more than the journal holds, before a file's new contents are written.
+  func requireRoomInJournal() throws {
+    let count = staged.stagedCount - newBlockCount
+    guard count <= capacity else {
+      throw ImageError(
+        .unsupported, format: blocks.type,
+        "the change takes \(count) blocks of the journal at once, and it has room for \(capacity)")
+    }
   }
 
   /// Lets a file wait at the head of the list, to be removed, or cut to its size, in transactions to come.
