@@ -77,7 +77,22 @@ struct AttributeEditor {
       throw FileError(.noSpace, "the extended attributes of inode \(record.number)")
     }
     try changes.move(valueOf: &attribute, near: record.number)
+    try count(attribute, sign: 1)
     guard place(attribute) else { throw FileError(.noSpace, "the extended attributes of inode \(record.number)") }
+  }
+
+  /// Counts the blocks of a value in an inode of its own as the file's, as every file that refers to it does.
+  private mutating func count(_ attribute: StoredAttribute, sign: Int64) throws {
+    guard attribute.valueInode != 0 else { return }
+    let unit = changes.superblock.blocksPerCluster
+    let size = UInt64(changes.blockSize) * unit
+    let clusters = (UInt64(attribute.valueSize) + size - 1) / size
+    try record.addAllocated(sign * Int64(clusters * unit), changes.superblock)
+  }
+
+  private mutating func release(_ attribute: StoredAttribute) throws {
+    try changes.release(attribute)
+    try count(attribute, sign: -1)
   }
 
   /// Puts an attribute where it fits; returns whether it does.
@@ -94,11 +109,11 @@ struct AttributeEditor {
   }
 
   private mutating func remove(_ namespace: UInt8, _ name: [UInt8]) throws {
-    for attribute in inside where attribute.isSame(namespace, name) { try changes.release(attribute) }
+    for attribute in inside where attribute.isSame(namespace, name) { try release(attribute) }
     inside.removeAll { $0.isSame(namespace, name) }
     guard inBlock.contains(where: { $0.isSame(namespace, name) }) else { return }
     try ownBlock()
-    for attribute in inBlock where attribute.isSame(namespace, name) { try changes.release(attribute) }
+    for attribute in inBlock where attribute.isSame(namespace, name) { try release(attribute) }
     inBlock.removeAll { $0.isSame(namespace, name) }
     isBlockChanged = true
   }
