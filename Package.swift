@@ -14,6 +14,7 @@ let relaxed = Array(strict.dropFirst())
 
 let system: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let deques: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let toml: Target.Dependency = .product(name: "TOMLKit", package: "TOMLKit")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 /// A C library from a Debian package, with its headers as a Swift module.
@@ -31,6 +32,7 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
     .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
     .package(url: "https://github.com/apple/swift-system", exact: "1.8.1"),
+    .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
   ],
   targets: [
     library("CZlib", pkgConfig: "zlib", debian: "zlib1g-dev"),
@@ -74,30 +76,34 @@ let package = Package(
       ], swiftSettings: strict),
     .target(name: "Flow", dependencies: ["BlockIO", "Bytes", "Threads", "CLinux", system], swiftSettings: strict),
     .target(
+      name: "Patching",
+      dependencies: [
+        "Browsing", "Partitions", "Filesystems", "BlockIO", "Bytes", "Threads", "CLinux", toml, system,
+      ], swiftSettings: strict),
+    .target(
       name: "Flashing",
       dependencies: [
-        "Clonezilla", "Images", "Codecs", "Partitions", "Filesystems", "Browsing", "Flow", "BlockIO", "Bytes",
-        "Threads",
-        "CLinux", system,
+        "Clonezilla", "Images", "Codecs", "Partitions", "Filesystems", "Browsing", "Patching", "Flow", "BlockIO",
+        "Bytes", "Threads", "CLinux", system,
       ],
       swiftSettings: strict),
     .target(name: "Terminal", dependencies: ["Bytes", "CLinux", "Threads"], swiftSettings: strict),
     .target(
       name: "CommandOptions",
       dependencies: [
-        "Flashing", "Browsing", "Filesystems", "Images", "Flow", "BlockIO", "Bytes", "CLinux", "Terminal", arguments,
-        system,
+        "Flashing", "Browsing", "Patching", "Filesystems", "Images", "Flow", "BlockIO", "Bytes", "CLinux", "Terminal",
+        arguments, system,
       ],
       swiftSettings: strict),
     .executableTarget(
       name: "qflash",
       dependencies: [
-        "CommandOptions", "Flashing", "Browsing", "Filesystems", "Flow", "BlockIO", "Bytes", "Terminal", arguments,
-        system,
+        "CommandOptions", "Flashing", "Browsing", "Patching", "Filesystems", "Flow", "BlockIO", "Bytes", "Terminal",
+        arguments, system,
       ],
       exclude: ["qflash.1"], swiftSettings: strict),
     .executableTarget(
-      name: "restore", dependencies: ["CommandOptions", "Flashing", "Flow", "Images", "Terminal", arguments],
+      name: "restore", dependencies: ["CommandOptions", "Flashing", "Flow", "Images", "Patching", "Terminal", arguments],
       exclude: ["restore.1"], swiftSettings: strict),
 
     .target(
@@ -117,6 +123,10 @@ let package = Package(
     .testTarget(
       name: "BrowsingTests",
       dependencies: ["Browsing", "Filesystems", "Partitions", "BlockIO", "Bytes", "Support", system],
+      swiftSettings: relaxed),
+    .testTarget(
+      name: "PatchingTests",
+      dependencies: ["Patching", "Browsing", "Filesystems", "BlockIO", "Bytes", "Flow", "Support", system],
       swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(

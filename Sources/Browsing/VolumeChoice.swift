@@ -86,7 +86,7 @@ package struct VolumeChoice {
   }
 
   /// The partitions with number, size, type, and what is in them, a line for each, 64 at most.
-  private static func list(_ table: PartitionTable, on disk: any BlockSource) -> [String] {
+  package static func list(_ table: PartitionTable, on disk: any BlockSource) -> [String] {
     let most = 64
     var lines = table.partitions.prefix(most).map { partition in
       let label = partition.label.flatMap { $0.isEmpty ? nil : " \"\($0)\"" } ?? ""

@@ -164,3 +164,9 @@ int clinux_set_attribute_at(int folder, const char *file, const char *name, cons
   snprintf(path, sizeof path, "/proc/self/fd/%d/%s", folder, file);
   return lsetxattr(path, name, value, length, 0);
 }
+
+int64_t clinux_list_attributes(const char *path, char *names, size_t length) { return llistxattr(path, names, length); }
+int64_t clinux_get_attribute(const char *path, const char *name, void *value, size_t length) {
+  return lgetxattr(path, name, value, length);
+}
+int clinux_clone_file(int to, int from) { return ioctl(to, FICLONE, from); }

@@ -2,33 +2,44 @@ package import ArgumentParser
 import Bytes
 package import Flashing
 import Flow
-import Terminal
+import Patching
+package import Terminal
 
 /// Runs a job for a command: progress, questions, Ctrl-C, exit status.
 package struct JobRun {
   private let tool: String
-  private let options: RunOptions
+  /// Whether nobody is asked before a disk with contents is overwritten.
+  private let asksNobody: Bool
+  private let progress: ProgressStyle
   private let asJSON: Bool
   /// Whether standard output is the target, so that everything else goes to standard error.
   private let outputIsTarget: Bool
 
   package init(tool: String, options: RunOptions, asJSON: Bool, outputIsTarget: Bool) {
+    self.init(
+      tool: tool, asksNobody: options.yes, progress: options.progress, asJSON: asJSON, outputIsTarget: outputIsTarget)
+  }
+
+  package init(
+    tool: String, asksNobody: Bool, progress: ProgressStyle = .auto, asJSON: Bool, outputIsTarget: Bool
+  ) {
     self.tool = tool
-    self.options = options
+    self.asksNobody = asksNobody
+    self.progress = progress
     self.asJSON = asJSON
     self.outputIsTarget = outputIsTarget
   }
 
   /// Runs the job of `request` and prints its reports; throws `ExitCode` once a failure has been said.
   package func run(_ request: FlashRequest) throws {
-    let asks = isInteractive && !options.yes
+    let asks = isInteractive && !asksNobody
     let job = FlashJob(
       request,
       voice: FlashJob.Voice(
         say: { [tool] in printError("\(tool): \($0)") }, confirm: { asks ? Terminal.confirm($0) : true },
         list: { [self] in show($0) }))
     let watch = InterruptWatch { job.targetState }
-    let display = ProgressDisplay(options.progress) { job.progress.sample }
+    let display = ProgressDisplay(progress) { job.progress.sample }
     let reports: [FlashReport]
     do {
       defer {
@@ -42,15 +53,16 @@ package struct JobRun {
         throw ExitCode(ExitStatus.interrupted.rawValue)
       }
       printError("\(tool): \(error)")
-      if !(error is VerificationFailure) { printError("\(tool): \(job.targetState)") }
+      if !(error is VerificationFailure || error is PatchMismatch) { printError("\(tool): \(job.targetState)") }
       throw ExitCode(ExitStatus(for: error).rawValue)
     }
-    for report in reports { show(report) }
+    for report in reports { show(report, isDryRun: request.isDryRun) }
   }
 
-  private func show(_ report: FlashReport) {
+  private func show(_ report: FlashReport, isDryRun: Bool) {
     if asJSON { return write([report.record.json]) }
-    write(options.dryRun ? ["nothing was written (dry run)"] : report.sentences)
+    guard isDryRun else { return write(report.sentences) }
+    write(report.planned.map { "would patch: " + $0.sentence } + ["nothing was written (dry run)"])
   }
 
   private func show(_ listing: PartitionListing) {

@@ -2,6 +2,7 @@ package import BlockIO
 import Browsing
 import Filesystems
 import Flow
+import Patching
 
 /// An image file that cannot be opened or read.
 package struct SourceUnreadable: Error, Sendable, CustomStringConvertible {
@@ -33,15 +34,22 @@ package enum ExitStatus: Int32, Sendable, CaseIterable {
   /// The status for a job's error.
   package init(for error: any Error) {
     switch error {
-    case is RequestError, is VolumeUndecided: self = .usage
+    case let error as PatchFailure: self.init(patching: error.cause)
+    case is RequestError, is VolumeUndecided, is PatchSyntaxError: self = .usage
+    case is HostUnreadable: self = .source
     case is SourceUnreadable, is FileError: self = .source
     case is ImageError, is StreamLengthError, is DamagedImage: self = .image
     case is TargetRefusal, is TargetTooSmall, is DestinationRefusal: self = .target
-    case is VerificationFailure: self = .verification
+    case is VerificationFailure, is PatchMismatch: self = .verification
     case is Interrupted, is Stopped: self = .interrupted
     case let error as DestinationError: self = error.isAtOpening ? .target : .io
     case let error as IOError: self = error.operation == "open" ? .target : .io
     default: self = .bug
     }
+  }
+
+  /// The status for what went wrong with a patch: a wish that the volume cannot fulfil is a refusal of the target.
+  private init(patching error: any Error) {
+    self = error is FileError ? .target : error is IOError ? .io : ExitStatus(for: error)
   }
 }

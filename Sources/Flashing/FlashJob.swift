@@ -1,8 +1,10 @@
 import BlockIO
 import Bytes
+import CLinux
 import Flow
 import Images
 import Partitions
+import Patching
 import SystemPackage
 import Threads
 
@@ -48,6 +50,7 @@ package final class FlashJob: Sendable {
     case .writing, .flushing:
       return "\(name) is incomplete: \(describeSize(progress.copied)) of it were dealt with; do not use it"
     case .verifying: return "\(name) is written but was not wholly verified; do not use it"
+    case .patching: return "\(name) is written but not wholly patched; do not use it"
     case .finishing: return "\(name) is written, but perhaps not its partition table; do not use it"
     case .done: return "\(name) is written"
     }
@@ -56,6 +59,7 @@ package final class FlashJob: Sendable {
   /// Runs the job and returns a report for each target; throws `RequestError`, `TargetRefusal`, `SourceUnreadable`,
   /// `ImageError`, `IOError`, `VerificationFailure` or `Interrupted`.
   package func run() throws -> [FlashReport] {
+    try requirePatchable()
     if let restore = try DiskRestore(request, voice: voice, progress: progress, current: current) {
       return try restore.run()
     }
@@ -71,6 +75,7 @@ package final class FlashJob: Sendable {
     }
     if request.checksOnly { return [try check(source)] }
     let disk = try request.target.map { try TargetPlan($0, images: source.files) }
+    let patch = try Patch.asked(by: request)
     let parts = try partitionWrites(from: source, other: disk)
     let plans = parts.map(\.plan) + [disk].compactMap(\.self)
     for note in plans.flatMap(\.notes) { voice.say(note) }
@@ -79,15 +84,16 @@ package final class FlashJob: Sendable {
       try TableCheck(request, say: voice.say).check(source, for: disk)
     }
     for plan in plans { announcePolicy(plan) }
+    let planned = try disk.flatMap { disk in try patch.flatMap { try rehearse($0, on: source, for: disk) } } ?? []
     if request.isDryRun {
       return parts.map { dryReport(source, $0.plan, part: $0.partition) }
-        + [disk].compactMap(\.self).map { dryReport(source, $0) }
+        + [disk].compactMap(\.self).map { dryReport(source, $0, planned: planned) }
     }
     let existing = plans.compactMap(\.existing)
     guard
       existing.isEmpty || voice.confirm(existing.joined(separator: "\n") + "\nEverything on it will be overwritten.")
     else { throw Interrupted() }
-    return try write(parts, disk: disk, source)
+    return try write(parts, disk: disk, source, patch)
   }
 
   /// Reads all of the image and writes nothing.
@@ -111,7 +117,7 @@ package final class FlashJob: Sendable {
 
   /// Opens every target, then writes the partitions in order and the disk last.
   private func write(
-    _ parts: [PartitionWrites.Write], disk: TargetPlan?, _ source: OpenedSource
+    _ parts: [PartitionWrites.Write], disk: TargetPlan?, _ source: OpenedSource, _ patch: Patch?
   ) throws -> [FlashReport] {
     let names = Set((parts.map(\.plan) + [disk].compactMap(\.self)).map(\.path))
     do {
@@ -138,7 +144,7 @@ package final class FlashJob: Sendable {
         ).write(
           job.content, to: job.opened, hasTable: !request.keepsTable && job.plan.isWholeDisk,
           report: FlashReport(source: job.name, format: source.image.format, target: job.plan.name),
-          keepers: &keepers)
+          patch: patch, keepers: &keepers)
       }
       // udev looks at a disk only once it is no longer locked.
       locks = DiskLocks()
@@ -199,9 +205,35 @@ package final class FlashJob: Sendable {
     return total
   }
 
-  private func dryReport(_ source: OpenedSource, _ plan: TargetPlan, part: Partition? = nil) -> FlashReport {
+  /// Refuses patches of what they cannot be made in.
+  private func requirePatchable() throws {
+    guard !request.patches.isEmpty else { return }
+    guard request.target != nil, request.partitions.isEmpty, !request.checksOnly else {
+      throw RequestError("patches need a target that the image is written to; see qflash patch for what is there already")
+    }
+    guard request.target != "-" else {
+      throw RequestError("what goes to standard output cannot be patched: write it to a file or a device")
+    }
+  }
+
+  /// Tries the patches on the image where it can be read at any offset; else they are tried once it is written.
+  private func rehearse(_ patch: Patch, on source: OpenedSource, for plan: TargetPlan) throws -> [StepOutcome] {
+    var disk = source.image.browsable
+    if case .disk(let content) = source.content { disk = content }
+    guard let disk else {
+      voice.say(
+        "\(source.name) can only be read front to back: whether the patches can be made shows once it is written")
+      return []
+    }
+    return try patch.rehearse(on: disk, named: plan.name, sectorSizeHint: source.sectorSize)
+  }
+
+  private func dryReport(
+    _ source: OpenedSource, _ plan: TargetPlan, part: Partition? = nil, planned: [StepOutcome] = []
+  ) -> FlashReport {
     let name = source.name + (part.map { ":\($0.number)" } ?? "")
     var report = FlashReport(source: name, format: source.image.format, target: plan.name)
+    report.planned = planned
     report.byteCount = part?.byteCount ?? source.image.byteCount ?? 0
     return report
   }

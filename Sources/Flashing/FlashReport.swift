@@ -2,6 +2,7 @@ package import Browsing
 package import Bytes
 package import Flow
 package import Images
+package import Patching
 
 /// What a finished flash did.
 package struct FlashReport: Sendable {
@@ -21,6 +22,10 @@ package struct FlashReport: Sendable {
   package var bad: [BadRange] = []
   /// The quick check of what was written; nil where there was none.
   package var check: DiskCheck?
+  /// What was changed inside; nil if nothing was to be.
+  package var patches: PatchReport?
+  /// What would be changed inside, where nothing was written.
+  package var planned: [StepOutcome] = []
   /// Whether the image was only read and checked.
   package var isCheck = false
   /// Seconds for writing and for verifying.
@@ -47,6 +52,8 @@ package struct FlashReport: Sendable {
             "first-difference": bad.firstDifference.map { .size($0) } ?? .none,
           ])
         }))
+    record.add("patches", patches.map { .record($0.record) })
+    record.add("planned-patches", planned.isEmpty ? nil : .list(planned.map { .record($0.record) }))
     record.add("check", check.map { .record($0.record) })
     return record
   }
@@ -69,6 +76,7 @@ package struct FlashReport: Sendable {
       lines.append(
         "verified: \(describeSize(verified)) read back from the medium in \(Self.tenths(verifySeconds)) s, all right")
     }
+    lines += patches?.sentences ?? []
     if let check, check.isTelling { lines.append(check.summary) }
     return lines
   }

@@ -1,5 +1,6 @@
 package import Flow
 package import Images
+package import Patching
 
 /// What to write, where, and how: a flash as its command line says it.
 package struct FlashRequest: Sendable {
@@ -40,6 +41,8 @@ package struct FlashRequest: Sendable {
   package var wipesSignatures = false
   /// Look at the table and the filesystems of what was written.
   package var checksQuickly = true
+  /// Changes to make inside what was written.
+  package var patches = PatchRequest()
   /// Look and check, but write nothing.
   package var isDryRun = false
 

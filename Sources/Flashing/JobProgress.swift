@@ -8,7 +8,7 @@ import Threads
 package final class JobProgress: Sendable {
   /// What a job does at the moment.
   package enum Phase: Int, Sendable, CaseIterable {
-    case preparing, unpacking, writing, flushing, verifying, finishing, done
+    case preparing, unpacking, writing, flushing, verifying, patching, finishing, done
 
     /// The phase as progress lines name it.
     package var name: String {
@@ -18,6 +18,7 @@ package final class JobProgress: Sendable {
       case .writing: "writing"
       case .flushing: "flushing"
       case .verifying: "verifying"
+      case .patching: "patching"
       case .finishing: "finishing"
       case .done: "done"
       }

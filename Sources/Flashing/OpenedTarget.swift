@@ -48,6 +48,27 @@ struct OpenedTarget {
     }
   }
 
+  /// Opens what `plan` describes to change it where it is.
+  init(patching plan: TargetPlan, locks: inout DiskLocks) throws {
+    switch plan.kind {
+    case .pipe, .file(nil): throw TargetRefusal("\(plan.name) does not exist")
+    case .device(let device):
+      try locks.lock(device.disk, for: plan)
+      let opened = try Self.open(device, plan)
+      self.device = opened
+      target = opened
+      file = nil
+    case .file(.some(let status)):
+      let opened = try Self.openLocked(plan, images: [], options: .nonBlocking)
+      // As qemu says that it writes and wants nobody else to read or write.
+      for byte in [100, 101, 200, 201] as [Int64] { _ = clinux_share_range(opened.descriptor, byte, 1) }
+      let file = try FileTarget(into: opened, byteCount: status.size)
+      self.file = file
+      target = file
+      device = nil
+    }
+  }
+
   /// No target: for reading an image to its end.
   init() {
     target = NullTarget()
@@ -81,9 +102,22 @@ struct OpenedTarget {
   private static func open(
     file plan: TargetPlan, byteCount: UInt64?, offset: UInt64, images: [ImageFile]
   ) throws -> FileTarget {
+    let file = try openLocked(plan, images: images, options: [.create, .nonBlocking])
+    if offset > 0 {
+      guard let byteCount, let end = offset.adding(byteCount) else {
+        throw TargetRefusal("\(plan.name): the image does not say its size, so that it cannot go inside a file")
+      }
+      return try FileTarget(into: file, byteCount: end)
+    }
+    return FileTarget(file, byteCount: byteCount, direct: true)
+  }
+
+  /// Opens a regular file to write and locks it.
+  private static func openLocked(
+    _ plan: TargetPlan, images: [ImageFile], options: FileDescriptor.OpenOptions
+  ) throws -> OpenFile {
     let file = try OpenFile(
-      plan.path, .readWrite, options: [.create, .nonBlocking],
-      permissions: [.ownerReadWrite, .groupRead, .otherRead])
+      plan.path, .readWrite, options: options, permissions: [.ownerReadWrite, .groupRead, .otherRead])
     guard clinux_lock_exclusively(file.descriptor) == 0 else {
       throw TargetRefusal("\(plan.name) is not written: another program holds a lock on it")
     }
@@ -99,13 +133,7 @@ struct OpenedTarget {
     if case .file(let seen?) = plan.kind, seen.identity != status.identity {
       throw TargetRefusal("\(plan.name) was replaced by another file in the meantime; try again")
     }
-    if offset > 0 {
-      guard let byteCount, let end = offset.adding(byteCount) else {
-        throw TargetRefusal("\(plan.name): the image does not say its size, so that it cannot go inside a file")
-      }
-      return try FileTarget(into: file, byteCount: end)
-    }
-    return FileTarget(file, byteCount: byteCount, direct: true)
+    return file
   }
 }
 

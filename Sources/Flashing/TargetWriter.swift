@@ -4,6 +4,7 @@ import CLinux
 import Flow
 import Glibc
 import Images
+import Patching
 import Synchronization
 
 /// Writes one disk or partition to one opened target, reads it back, and reports.
@@ -26,10 +27,10 @@ struct TargetWriter {
   /// Writes `content`; `report` names the source and target and gets the figures.
   ///
   /// With `hasTable`, the target being a whole disk, the partition table is kept off it until everything else is right,
-  /// and its keeper is added to `keepers`.
+  /// and its keeper is added to `keepers`. Then `patch` changes what was written.
   func write(
     _ content: Image.Content, to opened: OpenedTarget, hasTable: Bool, report: FlashReport,
-    keepers: inout [TableKeeper]
+    patch: Patch? = nil, keepers: inout [TableKeeper]
   ) throws -> FlashReport {
     var content = content
     var keeper: TableKeeper?
@@ -53,6 +54,7 @@ struct TargetWriter {
     try verify(&written)
     try wipeSignatures(of: written)
     var report = written.report
+    if let patch { report.patches = try patch.run(on: target, of: opened, report, progress) }
     progress.enter(.finishing, total: report.byteCount)
     if let keeper {
       try keeper.finish(imageByteCount: report.byteCount)

@@ -9,16 +9,23 @@ struct QFlash: ParsableCommand {
     commandName: "qflash",
     abstract: "Puts any disk image on any disk and proves it.",
     version: "0.1.0",
-    subcommands: [Flash.self, Info.self, List.self, Cat.self, Get.self, Stat.self, Check.self],
+    subcommands: [
+      Flash.self, Info.self, List.self, Cat.self, Get.self, Stat.self, Check.self, PatchCommand.self, Put.self,
+      Remove.self, MakeDirectory.self, Move.self, Link.self, ChangeMode.self, ChangeOwner.self, Touch.self,
+      Truncate.self,
+    ],
     defaultSubcommand: Flash.self)
 
   /// The words that may come first.
-  static let subcommands = ["flash", "info", "ls", "cat", "get", "stat", "check", "help"]
+  static let subcommands = [
+    "flash", "info", "ls", "cat", "get", "stat", "check", "patch", "put", "rm", "mkdir", "mv", "ln", "chmod", "chown",
+    "touch", "truncate", "help",
+  ]
 
   static func main() {
     let given = Array(CommandLine.arguments.dropFirst())
     do {
-      let arguments = try CommandLineArguments(given, subcommands: subcommands, default: "flash")
+      let arguments = try CommandLineArguments(given, subcommands: subcommands, default: "flash", repeatable: PatchOptions.repeatable)
       if arguments.asksForRootHelp {
         print(rootHelp)
         return
@@ -40,6 +47,8 @@ struct QFlash: ParsableCommand {
              qflash info IMAGE                 the same as -src alone
              qflash ls|cat|get|stat IMAGE[:N]  look inside its filesystems
              qflash check IMAGE                check its table and filesystems
+             qflash patch TARGET[:N] --patch …  change files inside it
+             qflash put|rm|mkdir|mv|ln|chmod|chown|touch|truncate TARGET[:N] …  the same, one by one
 
       A name starts with one dash or two, as you like: -src and --src are the same.
 
@@ -53,6 +62,16 @@ struct QFlash: ParsableCommand {
         get                     Copy files and trees out of an image.
         stat                    Show all that a volume tells of a file, or of itself.
         check                   Check an image's partition table and filesystems, quickly.
+        patch                   Change files inside a device or a raw image, without mounting it.
+        put                     Copy files and folders of the host into an image.
+        rm                      Remove files in an image.
+        mkdir                   Make directories in an image.
+        mv                      Move and rename files in an image.
+        ln                      Make links in an image.
+        chmod                   Set permissions of files in an image.
+        chown                   Set owners of files in an image.
+        touch                   Make empty files in an image, or set times to now.
+        truncate                Set the sizes of files in an image.
 
         See 'qflash help <subcommand>' for detailed help, and qflash(1).
       """

@@ -15,6 +15,7 @@ struct Restore: ParsableCommand {
       restore <image> <target>     write the backup to a partition, a disk, a file or - (standard output)
       restore <folder> <disk>      write a disk out of a Clonezilla folder
       restore <folder>:sda2 <target>   write one partition out of it
+      restore <image> <target> --patch /etc/hostname=name …   and change files in it
       restore --list <folder>      show its disks and partitions
       restore --info <image>       show what the backup is
       restore --check <image>      read all of it and check it, write nothing
@@ -57,6 +58,10 @@ struct Restore: ParsableCommand {
     name: .either("keep-signatures"),
     help: "Leave the signatures of other filesystems, RAID and LVM that are found in unused space.")
   var keepSignatures = false
+  @OptionGroup(title: "Changes inside what was written, in the order in which they are named") var patches: PatchOptions
+  @Option(
+    name: .either("partition"), help: ArgumentHelp("The partition of changes that name none.", valueName: "n"))
+  var partition: Int?
   @OptionGroup(title: "The image") var source: SourceOptions
   @OptionGroup(title: "The run") var options: RunOptions
   @OptionGroup(title: "Output") var output: OutputOptions
@@ -64,7 +69,7 @@ struct Restore: ParsableCommand {
   static func main() {
     do {
       let given = Array(CommandLine.arguments.dropFirst())
-      try CommandLineArguments.refuseRepeated(in: given)
+      try CommandLineArguments.refuseRepeated(in: given, repeatable: PatchOptions.repeatable)
       var command = try parseAsRoot(given)
       try command.run()
     } catch { leave(error, tool: "restore", command: Self.self) }
@@ -76,6 +81,8 @@ struct Restore: ParsableCommand {
       throw ValidationError("no target: name a block device, a file or -, or use --list, --info or --check")
     }
     guard looks == 0 || target == nil else { throw ValidationError("--list, --info and --check take no target") }
+    guard looks == 0 || patches.isEmpty else { throw ValidationError("changes need a target") }
+    if let partition, partition < 1 { throw ValidationError("-partition takes a number from 1 on") }
     guard looks < 2 else { throw ValidationError("--list, --info and --check do not go together") }
   }
 
@@ -89,6 +96,10 @@ struct Restore: ParsableCommand {
     if info { return try showInfo(request, output, tool: "restore") }
     var flash = FlashRequest(source: request, target: target)
     options.apply(to: &flash)
+    flash.patches = try patches.request(partition: partition)
+    if patches.readsStandardInput, image == "-" {
+      throw RequestError("standard input cannot be both the image and a file")
+    }
     flash.keepsTable = true
     flash.checksOnly = check
     flash.offset = offset

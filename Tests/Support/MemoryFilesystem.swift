@@ -21,10 +21,17 @@ package final class MemoryFilesystem: Filesystem {
     }
   }
 
-  package private(set) var nodes: [UInt64: Node] = [:]
+  package internal(set) var nodes: [UInt64: Node] = [:]
   package let type = "memory"
   package let identity = VolumeIdentity(type: "memory", label: "test", uuid: nil)
   package var warnings: [String] = []
+  /// Why the volume must not be written; nil where it may be.
+  package var refusal: String?
+  /// Names that cannot be made, and why.
+  package var lacks: [FileName: FileError.Reason] = [:]
+  /// Transactions and finishes so far.
+  package internal(set) var transactionCount = 0
+  package internal(set) var finishCount = 0
   package let root = FileID(1)
 
   package init() {
@@ -40,7 +47,7 @@ package final class MemoryFilesystem: Filesystem {
 
   /// Adds a node that no directory names yet, and returns its number.
   package func add(_ node: Node) -> UInt64 {
-    let number = UInt64(nodes.count) + 1
+    let number = (nodes.keys.max() ?? 0) + 1
     nodes[number] = node
     return number
   }
@@ -82,7 +89,7 @@ package final class MemoryFilesystem: Filesystem {
     nodes[file] = node
   }
 
-  private func node(_ file: FileID) throws -> Node {
+  func node(_ file: FileID) throws -> Node {
     guard let node = nodes[file.number] else { throw ImageError(.damaged, format: type, "no node \(file.number)") }
     return node
   }

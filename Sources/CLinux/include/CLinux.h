@@ -72,5 +72,11 @@ int clinux_set_mode_at(int folder, const char *_Nonnull name, unsigned mode);
 int clinux_set_attribute(int fd, const char *_Nonnull name, const void *_Nullable value, size_t length);
 int clinux_set_attribute_at(
     int folder, const char *_Nonnull file, const char *_Nonnull name, const void *_Nullable value, size_t length);
+/// llistxattr(2) and lgetxattr(2): the length, also of what does not fit a `length` of 0.
+int64_t clinux_list_attributes(const char *_Nonnull path, char *_Nullable names, size_t length);
+int64_t clinux_get_attribute(
+    const char *_Nonnull path, const char *_Nonnull name, void *_Nullable value, size_t length);
+/// FICLONE: makes the file open at `to` share all blocks of the one open at `from`.
+int clinux_clone_file(int to, int from);
 
 #endif

@@ -4,6 +4,7 @@ import Clonezilla
 import Flow
 import Images
 import Partitions
+import Patching
 import SystemPackage
 import Threads
 
@@ -60,6 +61,8 @@ struct DiskRestore {
     if request.checksOnly { return [try check()] }
     guard let name = request.target else { return [] }
     let plan = try TargetPlan(name, images: folder.imageFiles)
+    let patch = try Patch.asked(by: request)
+    if patch != nil { voice.say("whether the patches can be made shows once the disk is written") }
     for note in plan.notes { voice.say(note) }
     let fitted = try fitted(to: plan)
     if request.isDryRun {
@@ -70,7 +73,7 @@ struct DiskRestore {
     if let existing = plan.existing {
       guard voice.confirm(existing + "\nEverything on it will be overwritten.") else { throw Interrupted() }
     }
-    do { return [try write(fitted, to: plan)] } catch let error as IOError
+    do { return [try write(fitted, to: plan, patch)] } catch let error as IOError
       where error.path != plan.path
     { throw SourceUnreadable(error) }
   }
@@ -141,7 +144,7 @@ struct DiskRestore {
   }
 
   /// Writes partitions, gaps and table.
-  private func write(_ fitted: FolderDisk, to plan: TargetPlan) throws -> FlashReport {
+  private func write(_ fitted: FolderDisk, to plan: TargetPlan, _ patch: Patch?) throws -> FlashReport {
     var locks = DiskLocks()
     let opened = try OpenedTarget(
       plan, byteCount: fitted.byteCount, images: folder.imageFiles, locks: &locks)
@@ -169,6 +172,7 @@ struct DiskRestore {
     }
     report.byteCount = fitted.byteCount
     report.writeSeconds = seconds
+    if let patch { report.patches = try patch.run(on: target, of: opened, report, progress) }
     progress.enter(.finishing, total: report.byteCount)
     try keeper?.finish(imageByteCount: fitted.byteCount)
     if request.checksQuickly { report.check = QuickCheck(say: voice.say).check(opened, window: opened.target, report) }

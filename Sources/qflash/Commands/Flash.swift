@@ -29,6 +29,10 @@ struct Flash: ParsableCommand {
     name: .either("write-parts"),
     help: ArgumentHelp("Write single partitions: 1=/dev/sda1,3=p3.img", valueName: "n=target,…"))
   var writeParts: String?
+  @OptionGroup(title: "Changes inside what was written, in the order in which they are named") var patches: PatchOptions
+  @Option(
+    name: .either("partition"), help: ArgumentHelp("The partition of changes that name none.", valueName: "n"))
+  var partition: Int?
   @OptionGroup(title: "The image") var source: SourceOptions
   @Option(
     name: .either("unallocated"),
@@ -51,6 +55,8 @@ struct Flash: ParsableCommand {
           ? "put the subcommand '\(word)' first"
           : "unexpected word '\(word)': images are named with -src, targets with -dst")
     }
+    if let partition, partition < 1 { throw ValidationError("-partition takes a number from 1 on") }
+    if !patches.isEmpty, dst == nil { throw ValidationError("changes need a target: name one with -dst, or see qflash patch") }
     guard src != nil else { throw ValidationError("no image: name one with -src") }
   }
 
@@ -64,6 +70,8 @@ struct Flash: ParsableCommand {
     flash.listsRegions = regions
     flash.partitions = try writeParts.map(PartitionTargets.init)?.targets ?? []
     options.apply(to: &flash)
+    flash.patches = try patches.request(partition: partition)
+    if patches.readsStandardInput, src == "-" { throw RequestError("standard input cannot be both the image and a file") }
     flash.fixesGPT = !noGPTFix
     flash.allowsSectorMismatch = allowSectorMismatch
     flash.policy.unallocated =

@@ -1,0 +1,93 @@
+import Filesystems
+
+/// Where a part of a file's contents came from.
+enum ContentsOrigin {
+  case step(PatchSource)
+  case node(HostNode)
+
+  /// Opens it once more.
+  func contents(_ host: HostFiles) throws -> HostContents {
+    switch self {
+    case .step(let source): try host.contents(of: source)
+    case .node(let node): try node.contents()
+    }
+  }
+}
+
+/// What has become of a volume's files, for comparing them afterwards; of each file only the last state.
+final class ChangeLog {
+  /// A part of a file that was written.
+  struct Piece {
+    /// Where it lies in the file, in bytes, and how long it is.
+    let offset: UInt64
+    var count: UInt64
+    let origin: ContentsOrigin
+  }
+
+  /// A file that was made or changed.
+  struct Change {
+    var file: FileID
+    var pieces: [Piece] = []
+  }
+
+  /// By the names from the root.
+  private(set) var changes: [[FileName]: Change] = [:]
+
+  /// A file got new contents.
+  func replaced(_ names: [FileName], _ file: FileID, linkCount: UInt32, by origin: ContentsOrigin, count: UInt64) {
+    forgetOthers(names, file, linkCount)
+    changes[names] = Change(file: file, pieces: [Piece(offset: 0, count: count, origin: origin)])
+  }
+
+  /// A file got contents behind its end at `offset`.
+  func appended(
+    _ names: [FileName], _ file: FileID, linkCount: UInt32, at offset: UInt64, _ origin: ContentsOrigin, count: UInt64
+  ) {
+    forgetOthers(names, file, linkCount)
+    changes[names, default: Change(file: file)].pieces.append(Piece(offset: offset, count: count, origin: origin))
+  }
+
+  /// A file was cut or lengthened.
+  func truncated(_ names: [FileName], _ file: FileID, linkCount: UInt32, to byteCount: UInt64) {
+    forgetOthers(names, file, linkCount)
+    var change = changes[names] ?? Change(file: file)
+    change.pieces = change.pieces.filter { $0.offset < byteCount }.map { piece in
+      var piece = piece
+      piece.count = min(piece.count, byteCount - piece.offset)
+      return piece
+    }
+    changes[names] = change
+  }
+
+  /// A file was made without contents or got other attributes.
+  func touched(_ names: [FileName], _ file: FileID) {
+    if changes[names] == nil { changes[names] = Change(file: file) }
+  }
+
+  /// A name is no more, nor what is below it.
+  func removed(_ names: [FileName]) {
+    changes[names] = nil
+    for key in below(names) { changes[key] = nil }
+  }
+
+  /// A name became another; `find` tells where a file is now.
+  func renamed(_ old: [FileName], to new: [FileName], find: ([FileName]) throws -> FileID) rethrows {
+    let moved = ([old] + below(old)).compactMap { key in changes.removeValue(forKey: key).map { (key, $0) } }
+    removed(new)
+    for (key, change) in moved {
+      let names = new + key.dropFirst(old.count)
+      changes[names] = Change(file: try find(names), pieces: change.pieces)
+    }
+    changes[new] = Change(file: try find(new), pieces: changes[new]?.pieces ?? [])
+  }
+
+  private func below(_ names: [FileName]) -> [[FileName]] {
+    changes.keys.filter { $0.count > names.count && $0.starts(with: names) }
+  }
+
+  /// What is known of a file's contents under its other names is so no more.
+  private func forgetOthers(_ names: [FileName], _ file: FileID, _ linkCount: UInt32) {
+    guard linkCount > 1 else { return }
+    for (key, change) in changes where change.file == file && key != names { changes[key]?.pieces = [] }
+  }
+}
