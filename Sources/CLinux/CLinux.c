@@ -169,4 +169,3 @@ int64_t clinux_list_attributes(const char *path, char *names, size_t length) { r
 int64_t clinux_get_attribute(const char *path, const char *name, void *value, size_t length) {
   return lgetxattr(path, name, value, length);
 }
-int clinux_clone_file(int to, int from) { return ioctl(to, FICLONE, from); }

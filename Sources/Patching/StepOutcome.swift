@@ -7,7 +7,7 @@ package struct StepOutcome: Sendable {
   /// The volume that it was for: `disk.img:2`, and its partition's number.
   package let volume: String
   package let partition: Int?
-  /// What became of the path: `created`, `replaced`, `removed`, …
+  /// What became of the path, such as `created` or `replaced`.
   package var verb = "unchanged"
   /// The path in the volume, symbolic links followed.
   package var path = "/"
@@ -31,7 +31,8 @@ package struct StepOutcome: Sendable {
     var words = [verb]
     if let byteCount { words.append(shortSize(byteCount) + (oldByteCount.map { " (\(shortSize($0)) before)" } ?? "")) }
     if let detail { words.append(detail) }
-    if files + folders > 0 { words.append("\(Self.count(files, "file")) and \(Self.count(folders, "directory"))") }
+    let counts = [(files, "file"), (folders, "directory")].filter { $0.0 > 0 }.map { Self.count($0, $1) }
+    if !counts.isEmpty { words.append(counts.joined(separator: " and ")) }
     return "\(path) on \(volume): \(words.joined(separator: ", "))".printable
   }
 

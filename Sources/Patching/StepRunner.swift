@@ -97,7 +97,7 @@ final class StepRunner {
     guard let name = step.nameInDirectory else { return place }
     if step.requiresDirectory { return try locate(directory(path).appending(name), follows: follows) }
     if !follows, case .existing(_, _, _, let attributes) = place, attributes.kind == .symbolicLink,
-      case .existing(_, _, _, let behind) = try locate(path, follows: true), behind.kind == .directory
+      case .existing(_, _, _, let behind)? = try? locate(path, follows: true), behind.kind == .directory
     {
       return try locate(path.appending(name), follows: follows)
     }

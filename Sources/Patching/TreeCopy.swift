@@ -14,6 +14,8 @@ final class TreeCopy {
   private var links: [FileStatus.Identity: [FileName]] = [:]
   /// The directories on the way, outermost first, with their names and whether this copy made them.
   private var levels: [(file: FileID, names: [FileName], isNew: Bool)] = []
+  /// Extended attributes that the volume does not keep.
+  private var leftOut = 0
 
   private var filesystem: any WritableFilesystem { runner.filesystem }
   private var changes: ChangeLog { runner.volume.changes }
@@ -51,6 +53,7 @@ final class TreeCopy {
     } left: { try leave($0) }
     if top.isNew { try setTimes(of: root, top.file) }
     runner.outcome.byteCount = byteCount
+    if leftOut > 0 { runner.outcome.detail = "\(leftOut) extended attributes not kept: the volume has none such" }
   }
 
   // MARK: Directories
@@ -151,7 +154,7 @@ final class TreeCopy {
         let file = try runner.create(name, in: parent.file, inherited)
         if contents.byteCount > 0 { try filesystem.replaceContents(of: file, with: contents) }
         try setExtendedAttributes(of: node, file)
-        try filesystem.setAttributes(inherited.attributes, of: file)
+        try setAttributes(inherited.attributes, of: file)
         return file
       }
       return changes.replaced(names, file, linkCount: 1, by: .node(node), count: contents.byteCount)
@@ -184,7 +187,7 @@ final class TreeCopy {
     try filesystem.transaction {
       try filesystem.replaceContents(of: target, with: contents)
       try setExtendedAttributes(of: node, target)
-      try filesystem.setAttributes(final, of: target)
+      try setAttributes(final, of: target)
     }
     changes.replaced(names, file, linkCount: attributes.linkCount, by: .node(node), count: contents.byteCount)
   }
@@ -229,11 +232,26 @@ final class TreeCopy {
     return inherited
   }
 
+  /// Sets mode, owner and times, or the times alone on a volume that keeps no such modes or owners.
+  private func setAttributes(_ wanted: FileAttributes, of file: FileID) throws {
+    do { try filesystem.setAttributes(wanted, of: file) } catch let error as FileError {
+      guard case .unsupported = error.reason else { throw error }
+      var times = try filesystem.attributes(of: file)
+      times.modified = wanted.modified
+      if times.accessed != nil { times.accessed = wanted.accessed }
+      try filesystem.setAttributes(times, of: file)
+    }
+  }
+
+  /// Sets what the host's file has; what the volume does not keep is counted.
   private func setExtendedAttributes(of node: HostNode, _ file: FileID) throws {
     for one in try node.extendedAttributes() {
       // A capability is as good as a set-user-ID bit.
       if !keepsOwners, one.name.bytes.starts(with: "security.".utf8) { continue }
-      try filesystem.setExtendedAttribute(one.name, to: one.value, of: file)
+      do { try filesystem.setExtendedAttribute(one.name, to: one.value, of: file) } catch let error as FileError {
+        guard case .unsupported = error.reason else { throw error }
+        leftOut += 1
+      }
     }
   }
 }

@@ -76,7 +76,5 @@ int clinux_set_attribute_at(
 int64_t clinux_list_attributes(const char *_Nonnull path, char *_Nullable names, size_t length);
 int64_t clinux_get_attribute(
     const char *_Nonnull path, const char *_Nonnull name, void *_Nullable value, size_t length);
-/// FICLONE: makes the file open at `to` share all blocks of the one open at `from`.
-int clinux_clone_file(int to, int from);
 
 #endif
