@@ -103,7 +103,8 @@ let package = Package(
       ],
       exclude: ["qflash.1"], swiftSettings: strict),
     .executableTarget(
-      name: "restore", dependencies: ["CommandOptions", "Flashing", "Flow", "Images", "Patching", "Terminal", arguments],
+      name: "restore",
+      dependencies: ["CommandOptions", "Flashing", "Flow", "Images", "Patching", "Terminal", arguments],
       exclude: ["restore.1"], swiftSettings: strict),
 
     .target(

@@ -209,7 +209,8 @@ package final class FlashJob: Sendable {
   private func requirePatchable() throws {
     guard !request.patches.isEmpty else { return }
     guard request.target != nil, request.partitions.isEmpty, !request.checksOnly else {
-      throw RequestError("patches need a target that the image is written to; see qflash patch for what is there already")
+      throw RequestError(
+        "patches need a target that the image is written to; see qflash patch for what is there already")
     }
     guard request.target != "-" else {
       throw RequestError("what goes to standard output cannot be patched: write it to a file or a device")

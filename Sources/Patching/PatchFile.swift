@@ -41,7 +41,8 @@ package struct PatchFile {
     }
     let lines = PatchLines(text)
     if let key = document.keys.first(where: { $0 != "patch" }) {
-      throw PatchSyntaxError("\(name): \(lines.place(of: key, inTable: nil))there is no '\(key)'; patches are [[patch]]")
+      throw PatchSyntaxError(
+        "\(name): \(lines.place(of: key, inTable: nil))there is no '\(key)'; patches are [[patch]]")
     }
     guard let list = document["patch"]?.array else {
       throw PatchSyntaxError("\(name): there is no [[patch]] in it")
@@ -95,7 +96,8 @@ private struct PatchLines {
 private struct PatchEntry {
   /// Keys that say what is done, of which there is one, or none beside `mode` and `owner`.
   private static let actions = [
-    "file", "text", "append", "append-file", "mkdir", "remove", "symlink", "link", "rename", "tree", "touch", "truncate",
+    "file", "text", "append", "append-file", "mkdir", "remove", "symlink", "link", "rename", "tree", "touch",
+    "truncate",
   ]
   private static let known = actions + ["path", "partition", "mode", "owner", "parents", "preserve-owner"]
 
@@ -119,7 +121,8 @@ private struct PatchEntry {
     let path = try path("path", text("path"))
     let found = Self.actions.filter { keys.contains($0) }
     guard found.count < 2 else {
-      throw PatchSyntaxError("\(place(found[1]))'\(found[0])' and '\(found[1])' do not go together: write two [[patch]]")
+      throw PatchSyntaxError(
+        "\(place(found[1]))'\(found[0])' and '\(found[1])' do not go together: write two [[patch]]")
     }
     if keys.contains("preserve-owner"), found.first != "tree" {
       throw PatchSyntaxError("\(place("preserve-owner"))'preserve-owner' goes with 'tree'")
@@ -170,7 +173,8 @@ private struct PatchEntry {
     }
     guard table.contains(key: "partition") else { return path }
     guard let number = table["partition"]?.int, number > 0, path.partition.map({ $0 == number }) ?? true else {
-      throw PatchSyntaxError("\(place("partition"))'partition' is a number from 1 on, and the path's own if that has one")
+      throw PatchSyntaxError(
+        "\(place("partition"))'partition' is a number from 1 on, and the path's own if that has one")
     }
     return PatchPath(partition: number, path: path.path, text: path.text)
   }

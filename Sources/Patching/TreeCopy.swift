@@ -50,7 +50,9 @@ final class TreeCopy {
       try copy(node, name)
       runner.outcome.files += 1
       if node.attributes.kind == .regular { byteCount += node.attributes.byteCount }
-    } left: { try leave($0) }
+    } left: {
+      try leave($0)
+    }
     if top.isNew { try setTimes(of: root, top.file) }
     runner.outcome.byteCount = byteCount
     if leftOut > 0 { runner.outcome.detail = "\(leftOut) extended attributes not kept: the volume has none such" }

@@ -25,7 +25,8 @@ struct QFlash: ParsableCommand {
   static func main() {
     let given = Array(CommandLine.arguments.dropFirst())
     do {
-      let arguments = try CommandLineArguments(given, subcommands: subcommands, default: "flash", repeatable: PatchOptions.repeatable)
+      let arguments = try CommandLineArguments(
+        given, subcommands: subcommands, default: "flash", repeatable: PatchOptions.repeatable)
       if arguments.asksForRootHelp {
         print(rootHelp)
         return

@@ -38,7 +38,8 @@ struct PatchCommandTests {
         --patch-mode /etc/sub=0711 --patch-owner /etc/sub=1000:1001 --patch-tree /=site --patch-file list.toml --patch /etc/piped=- \\
         --patch-text '1:/EFI/a lower long name=hello' --patch-append '1:/EFI/A Long Name.bin=tail' --patch 2:/etc/hosts
       """)
-    #expect(ran.output.contains("patched: /etc/hostname on disk.raw:2: replaced, 9 bytes (9 bytes before)"), "\(ran.text)")
+    #expect(
+      ran.output.contains("patched: /etc/hostname on disk.raw:2: replaced, 9 bytes (9 bytes before)"), "\(ran.text)")
     #expect(ran.output.contains("compared: ") && ran.output.contains("quick check: GPT sound"), "\(ran.text)")
     let found = try disk.look(
       """
@@ -85,7 +86,8 @@ struct PatchCommandTests {
   }
 
   @Test func everydayCommands() throws {
-    try scratch.shell("chown 65534 disk.raw; echo hello > 'a b'; mkdir -p dir/sub; echo x > dir/sub/x; echo local > host.txt")
+    try scratch.shell(
+      "chown 65534 disk.raw; echo hello > 'a b'; mkdir -p dir/sub; echo x > dir/sub/x; echo local > host.txt")
     let tool = "\(PatchedDisk.nobody) \(PatchedDisk.tool)"
     try scratch.shell(
       """
@@ -154,7 +156,8 @@ struct PatchCommandTests {
   @Test func aCopyIsPatchedAndTheImageStays() throws {
     for image in ["disk.qcow2", "disk.raw"] {
       let before = try digest(scratch.file(image))
-      let ran = try disk.qflash("patch \(image):2 -o copy.raw --patch-text /etc/hostname=copied --patch /etc/made=<(echo made)")
+      let ran = try disk.qflash(
+        "patch \(image):2 -o copy.raw --patch-text /etc/hostname=copied --patch /etc/made=<(echo made)")
       #expect(ran.output.contains("patched: /etc/hostname on copy.raw:2: replaced, 6 bytes"), "\(ran.text)")
       let after = try digest(scratch.file(image))
       #expect(before == after)
@@ -170,10 +173,12 @@ struct PatchCommandTests {
     let ran = try disk.qflash(words)
     for line in [
       "would patch: /a on disk.raw:2: created", "would patch: /a/b on disk.raw:2: created, 4 bytes",
-      "would patch: /EFI on disk.raw:1: filled, 292 KiB, 1 file and 1 directory", "would patch: /etc/sub on disk.raw:2: removed",
+      "would patch: /EFI on disk.raw:1: filled, 292 KiB, 1 file and 1 directory",
+      "would patch: /etc/sub on disk.raw:2: removed",
       "nothing was written",
     ] { #expect(ran.output.contains(line), "\(line): \(ran.text)") }
-    let json = try disk.qflash(words + " --json | python3 -c 'import json,sys; print(len(json.load(sys.stdin)[\"planned-patches\"]))'")
+    let json = try disk.qflash(
+      words + " --json | python3 -c 'import json,sys; print(len(json.load(sys.stdin)[\"planned-patches\"]))'")
     #expect(json.output == "4\n")
     let after = try digest(scratch.file("disk.raw"))
     #expect(before == after)

@@ -35,7 +35,8 @@ struct PatchRefusalTests {
       (fine + "--patch-text /x=1", 64, "partitions 1, 2 of disk.raw have the directory of /x"),
       (fine + "--patch-text 7:/x=1", 64, "no partition 7"), (fine + "--patch-text /etc=1", 73, "/etc: is a directory"),
       (fine + "--patch-mkdir /etc/sub", 73, "exists already"), (fine + "--patch-rm 2:/etc/none", 73, "no such file"),
-      (fine + "--patch-rm 2:/", 73, "root cannot be removed"), (fine + "--patch-text /etc/dangling=1", 73, "symbolic link to something"),
+      (fine + "--patch-rm 2:/", 73, "root cannot be removed"),
+      (fine + "--patch-text /etc/dangling=1", 73, "symbolic link to something"),
       (fine + "--patch-symlink 1:/EFI/l=x", 73, "FAT has no symbolic links"),
       (fine + "--patch-mode 1:/EFI=0700", 73, "FAT keeps no permissions"),
       (fine + "--patch-owner 1:/EFI=7:7", 73, "FAT keeps no owners"),
@@ -45,7 +46,8 @@ struct PatchRefusalTests {
       (fine + "--patch-rename 2:/etc/motd=1:/motd", 64, "both paths have to be on one partition"),
       (fine + "--patch-text \"/etc/$(printf 'n%.0s' $(seq 300))=1\"", 73, "too long"),
       (fine + "--patch /etc/x=no-such-file", 66, "no-such-file"), (fine + "--patch /etc/x=folder", 66, "folder"),
-      (fine + "--patch-tree /srv=large", 66, "is not a folder"), (fine + "--patch-file bad.toml", 64, "line 3: there is no key 'frobnicate'"),
+      (fine + "--patch-tree /srv=large", 66, "is not a folder"),
+      (fine + "--patch-file bad.toml", 64, "line 3: there is no key 'frobnicate'"),
       (fine + "--patch-file no-such.toml", 66, "no-such.toml"), (fine + "--patch-text x=1", 64, "starts with /"),
       (fine + "--patch-text /x", 64, "PATH=VALUE"), (fine + "--patch-mode /etc=rwx", 64, "octal"),
       (fine + "--patch-owner /etc=root", 64, "numbers"), (fine + #"--patch-text '/etc/x=\q'"#, 64, "backslash"),
@@ -72,7 +74,8 @@ struct PatchRefusalTests {
     try refuses("folder" + change, 73, "folder")
     try refuses("disk.raw -o - " + change, 64, "cannot be patched")
     try scratch.shell("test ! -e no-such-disk")
-    let nobody = try scratch.shell("chmod 644 disk.raw; \(PatchedDisk.nobody) \(PatchedDisk.tool) patch disk.raw\(change)", expecting: nil)
+    let nobody = try scratch.shell(
+      "chmod 644 disk.raw; \(PatchedDisk.nobody) \(PatchedDisk.tool) patch disk.raw\(change)", expecting: nil)
     #expect(nobody.status == 73 && nobody.error.contains("ermission"), "\(nobody.text)")
     let stdout = try disk.qflash("-src disk.qcow2 -dst -\(change) > out", expecting: nil)
     #expect(stdout.status == 64 && stdout.error.contains("standard output cannot be patched"), "\(stdout.text)")
@@ -118,7 +121,8 @@ struct PatchRefusalTests {
     defer { withExtendedLifetime(loop) {} }
     let before = try digest(loop.node)
     for patch in ["--patch-text /no/x=1", "--patch 2:/x=large", "--patch-rm 2:/none"] {
-      let ran = try disk.qflash("-src disk.qcow2 -dst \(loop.node) --yes --patch-text 2:/fine=1 \(patch)", expecting: nil)
+      let ran = try disk.qflash(
+        "-src disk.qcow2 -dst \(loop.node) --yes --patch-text 2:/fine=1 \(patch)", expecting: nil)
       #expect([64, 73].contains(ran.status) && ran.error.contains("nothing was written"), "\(ran.text)")
     }
     let after = try digest(loop.node)

@@ -24,8 +24,12 @@ struct PatchedFlashTests {
     let loop = try LoopDevice(size: 80 << 20, sectorSize: sector)
     defer { withExtendedLifetime(loop) {} }
     let ran = try disk.qflash(
-      "-src disk.qcow2 -dst \(loop.node) --yes --patch-text '/etc/hostname=flashed\\n' --patch-tree 2:/srv=tree/usr --patch-text 1:/EFI/x=1")
-    for says in ["verified: ", "patched: /etc/hostname on \(loop.node):2: replaced", "compared: ", "partition 2 (ext4 \"system\") sound"] {
+      "-src disk.qcow2 -dst \(loop.node) --yes --patch-text '/etc/hostname=flashed\\n' --patch-tree 2:/srv=tree/usr --patch-text 1:/EFI/x=1"
+    )
+    for says in [
+      "verified: ", "patched: /etc/hostname on \(loop.node):2: replaced", "compared: ",
+      "partition 2 (ext4 \"system\") sound",
+    ] {
       #expect(ran.output.contains(says), "\(ran.text)")
     }
     if sector == 512 {
@@ -42,12 +46,15 @@ struct PatchedFlashTests {
   }
 
   @Test func aSplitBackup() throws {
-    try scratch.shell("partclone.extfs -c -q -s ext -L log -O - | gzip -1 | split -b 100k -a 2 - sda1.img.gz.; ls sda1.img.gz.ab; echo mine > hostname")
+    try scratch.shell(
+      "partclone.extfs -c -q -s ext -L log -O - | gzip -1 | split -b 100k -a 2 - sda1.img.gz.; ls sda1.img.gz.ab; echo mine > hostname"
+    )
     for target in ["plain", "loop"] {
       let loop = target == "loop" ? try LoopDevice(size: 44 << 20) : nil
       defer { withExtendedLifetime(loop) {} }
       let name = loop?.node ?? "plain"
-      let ran = try scratch.shell("\(PatchedDisk.restore) sda1.img.gz.aa \(name) --yes --patch /etc/hostname=./hostname")
+      let ran = try scratch.shell(
+        "\(PatchedDisk.restore) sda1.img.gz.aa \(name) --yes --patch /etc/hostname=./hostname")
       #expect(ran.output.contains("patched: /etc/hostname on \(name): replaced"), "\(ran.text)")
       try scratch.shell(
         """
@@ -67,10 +74,12 @@ struct PatchedFlashTests {
     let loop = try LoopDevice(size: 64 << 20)
     defer { withExtendedLifetime(loop) {} }
     let ran = try scratch.shell(
-      "cat disk.raw | \(PatchedDisk.tool) -src - -dst \(loop.node) --yes --patch-text 2:/a=1 --patch-rm 2:/none", expecting: nil)
+      "cat disk.raw | \(PatchedDisk.tool) -src - -dst \(loop.node) --yes --patch-text 2:/a=1 --patch-rm 2:/none",
+      expecting: nil)
     #expect(ran.status == 73 && ran.error.contains("--patch-rm 2:/none: /none: there is no such file"), "\(ran.text)")
     #expect(ran.error.contains("is written but not wholly patched"), "\(ran.text)")
-    try scratch.shell("! sfdisk -J \(loop.node) 2> /dev/null; head -c 34816 \(loop.node) | tr -d '\\0' | wc -c | grep -qx 0")
+    try scratch.shell(
+      "! sfdisk -J \(loop.node) 2> /dev/null; head -c 34816 \(loop.node) | tr -d '\\0' | wc -c | grep -qx 0")
     // The steps were tried together: not even the first was made.
     try scratch.shell("dd if=\(loop.node) of=ext.now bs=1M skip=9 count=40 status=none; cmp ext.now ext")
   }
@@ -81,7 +90,9 @@ struct PatchedFlashTests {
     let names = try scratch.shell("for f in *.json; do echo ${f%.json}; done").output.split(separator: "\n")
     var tried = 0
     for name in names {
-      let facts = try scratch.shell("python3 -c 'import json; f = json.load(open(\"\(name).json\")); print(*[i for i, p in enumerate(f[\"partitions\"]) if p[\"kind\"].startswith(\"ext\") and p[\"kind\"] != \"extended\"][:1], *[p[\"start\"] for p in f[\"partitions\"] if p[\"kind\"].startswith(\"ext\") and p[\"kind\"] != \"extended\"][:1])'", expecting: nil)
+      let facts = try scratch.shell(
+        "python3 -c 'import json; f = json.load(open(\"\(name).json\")); print(*[i for i, p in enumerate(f[\"partitions\"]) if p[\"kind\"].startswith(\"ext\") and p[\"kind\"] != \"extended\"][:1], *[p[\"start\"] for p in f[\"partitions\"] if p[\"kind\"].startswith(\"ext\") and p[\"kind\"] != \"extended\"][:1])'",
+        expecting: nil)
       let words = facts.output.split { " \n".contains($0) }.compactMap { Int($0) }
       guard facts.status == 0, words.count == 2 else { continue }
       let (number, start) = (words[0] + 1, words[1])
@@ -91,7 +102,8 @@ struct PatchedFlashTests {
       guard ran.status == 0 else { continue }
       tried += 1
       try scratch.shell(
-        "dd if=whole.raw of=part bs=512 skip=\(start / 512) status=none; debugfs -R 'cat /patched' part 2> /dev/null | grep -qx yes; rm whole.raw")
+        "dd if=whole.raw of=part bs=512 skip=\(start / 512) status=none; debugfs -R 'cat /patched' part 2> /dev/null | grep -qx yes; rm whole.raw"
+      )
     }
     #expect(tried > 0)
   }

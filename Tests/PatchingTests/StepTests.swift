@@ -146,7 +146,9 @@ import Testing
     volumes[1].lacks["b"] = .noSpace
     let error = #expect(throws: PatchFailure.self) { try patch.run(on: volumes.disk, named: "disk") }
     #expect(error?.isRehearsal == false)
-    #expect(error?.description.contains("done: /a\nnot done (the first of them perhaps in part, if it is a tree): /b, /c") == true)
+    #expect(
+      error?.description.contains("done: /a\nnot done (the first of them perhaps in part, if it is a tree): /b, /c")
+        == true)
     #expect(volumes[1].finishCount == 1)
     #expect(try volumes[1].text(at: "/a") == "x")
   }

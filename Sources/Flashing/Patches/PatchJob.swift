@@ -110,7 +110,8 @@ package final class PatchJob: Sendable {
     var head = Buffer(count: 64 << 10)
     let count = try head.fill { try source.readUpToEnd(at: 0, into: &$0) }
     if let codec = Codec.detect(head.prefix(count)) {
-      throw TargetRefusal("\(plan.name) is compressed (\(codec.name)), so that nothing in it can be changed in place: \(way)")
+      throw TargetRefusal(
+        "\(plan.name) is compressed (\(codec.name)), so that nothing in it can be changed in place: \(way)")
     }
     let format = ImageFormat.detect(head.prefix(count))
     guard format.name == ImageFormat.raw.name else {

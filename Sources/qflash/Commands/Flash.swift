@@ -56,7 +56,9 @@ struct Flash: ParsableCommand {
           : "unexpected word '\(word)': images are named with -src, targets with -dst")
     }
     if let partition, partition < 1 { throw ValidationError("-partition takes a number from 1 on") }
-    if !patches.isEmpty, dst == nil { throw ValidationError("changes need a target: name one with -dst, or see qflash patch") }
+    if !patches.isEmpty, dst == nil {
+      throw ValidationError("changes need a target: name one with -dst, or see qflash patch")
+    }
     guard src != nil else { throw ValidationError("no image: name one with -src") }
   }
 
@@ -71,7 +73,9 @@ struct Flash: ParsableCommand {
     flash.partitions = try writeParts.map(PartitionTargets.init)?.targets ?? []
     options.apply(to: &flash)
     flash.patches = try patches.request(partition: partition)
-    if patches.readsStandardInput, src == "-" { throw RequestError("standard input cannot be both the image and a file") }
+    if patches.readsStandardInput, src == "-" {
+      throw RequestError("standard input cannot be both the image and a file")
+    }
     flash.fixesGPT = !noGPTFix
     flash.allowsSectorMismatch = allowSectorMismatch
     flash.policy.unallocated =

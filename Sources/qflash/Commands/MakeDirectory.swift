@@ -25,7 +25,8 @@ struct MakeDirectory: ParsableCommand {
       step.makesParents = parents
       guard let mode else { return [step] }
       return [
-        step, PatchStep(.setMode(try PatchStep.mode(mode)), try ChangePath.path(path), text: "mkdir -m \(mode) \(path)"),
+        step,
+        PatchStep(.setMode(try PatchStep.mode(mode)), try ChangePath.path(path), text: "mkdir -m \(mode) \(path)"),
       ]
     }
     try options.run(steps, in: target, tool: "qflash")

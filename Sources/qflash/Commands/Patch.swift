@@ -19,7 +19,8 @@ struct PatchCommand: ParsableCommand {
       one partition that has the path's directory. An equals sign in a path is written \\=, a byte \\xNN.
       """)
 
-  @Argument(help: ArgumentHelp("A block device or a raw image, perhaps with a partition's number.", valueName: "target[:n]"))
+  @Argument(
+    help: ArgumentHelp("A block device or a raw image, perhaps with a partition's number.", valueName: "target[:n]"))
   var target: String
   @Option(
     name: [.customShort("o"), .customLong("output"), .customLong("output", withSingleDash: true)],
@@ -48,7 +49,9 @@ struct PatchCommand: ParsableCommand {
     flash.patches = try patches.request(partition: number)
     flash.isDryRun = options.dryRun
     flash.checksQuickly = !options.noCheck
-    if patches.readsStandardInput, name == "-" { throw RequestError("standard input cannot be both the image and a file") }
+    if patches.readsStandardInput, name == "-" {
+      throw RequestError("standard input cannot be both the image and a file")
+    }
     try JobRun(tool: "qflash", asksNobody: yes, asJSON: options.json, outputIsTarget: false).run(flash)
   }
 }
