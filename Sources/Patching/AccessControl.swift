@@ -62,13 +62,14 @@ struct AccessControl {
 
   /// The nine permission bits that it stands for.
   var permissions: UInt16 {
-    (self[Tag.owner] ?? 0) & 7 << 6 | (self[groupTag] ?? 0) & 7 << 3 | (self[Tag.other] ?? 0) & 7
+    let (owner, group, other) = (self[Tag.owner] ?? 0, self[groupTag] ?? 0, self[Tag.other] ?? 0)
+    return (owner & 7) << 6 | (group & 7) << 3 | (other & 7)
   }
 
   /// What chmod(2) makes of it.
   mutating func set(_ permissions: UInt16) {
-    self[Tag.owner] = permissions >> 6 & 7
-    self[groupTag] = permissions >> 3 & 7
+    self[Tag.owner] = (permissions >> 6) & 7
+    self[groupTag] = (permissions >> 3) & 7
     self[Tag.other] = permissions & 7
   }
 

@@ -12,7 +12,7 @@ struct PatchCommandTests {
   @Test func everyOptionInItsOrderAsNobody() throws {
     try scratch.shell(
       """
-      chown 65534 disk.raw; printf 'new-name\\n' > name; chmod 640 name
+      chown 65534 disk.raw; printf 'new-name\\n' > name; chmod 640 name; chown 65534 name
       mkdir -p site/conf site/lib/deep; echo conf > site/conf/a; ln site/conf/a site/conf/b; ln -s a site/conf/l
       printf '#!/bin/sh\\n' > site/run; chmod 4755 site/run; truncate -s 1M site/hole; printf end >> site/hole
       echo module > site/lib/deep/m; python3 -c 'import os; os.setxattr("site/run", "user.note", b"hello")'; touch -d '2001-02-03 04:05:06Z' site/run site/lib/deep

@@ -33,7 +33,7 @@ struct PatchRefusalTests {
       (fine + "--patch-text /no/such/x=1", 64, "no partition of disk.raw has the directory of /no/such/x"),
       (fine + "--patch-text 2:/no/such/x=1", 73, "no such file or directory"),
       (fine + "--patch-text /x=1", 64, "partitions 1, 2 of disk.raw have the directory of /x"),
-      (fine + "--patch-text 7:/x=1", 64, "no partition 7"), (fine + "--patch-text /etc=1", 73, "/etc: is a directory"),
+      (fine + "--patch-text 7:/x=1", 64, "no partition 7"), (fine + "--patch-text 2:/etc=1", 73, "/etc: is a directory"),
       (fine + "--patch-mkdir /etc/sub", 73, "exists already"), (fine + "--patch-rm 2:/etc/none", 73, "no such file"),
       (fine + "--patch-rm 2:/", 73, "root cannot be removed"),
       (fine + "--patch-text /etc/dangling=1", 73, "symbolic link to something"),
@@ -103,7 +103,7 @@ struct PatchRefusalTests {
       """
       flock -x --no-fork disk.raw sleep 30 > /dev/null 2>&1 & holder=$!; sleep 0.3
       \(PatchedDisk.tool) patch disk.raw\(change) && status=0 || status=$?
-      kill $holder; exit $status
+      kill $holder; wait $holder || true; exit $status
       """, expecting: nil)
     #expect(locked.status == 73 && locked.error.contains("holds a lock"), "\(locked.text)")
     let qemu = try scratch.shell(

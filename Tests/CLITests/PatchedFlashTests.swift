@@ -123,7 +123,7 @@ struct PatchedFlashTests {
     #expect(counts.count == 2 && counts[1] > counts[0] + 6, "\(counting.text)")
     guard counts.count == 2 else { return }
     for place in 0..<8 {
-      let number = counts[1] * (place + 1) / 8
+      let number = (counts[1] - 8) * (place + 1) / 8
       try scratch.shell(
         """
         strace -qq -o /dev/null -e trace=pwrite64 -e inject=pwrite64:signal=KILL:when=\(number) \(flash) \(patches) > /dev/null 2>&1 && exit 1
