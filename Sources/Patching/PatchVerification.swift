@@ -66,8 +66,9 @@ struct PatchVerification {
     guard contents.byteCount >= piece.offset, contents.byteCount - piece.offset >= piece.count,
       source.byteCount >= piece.count
     else { return note("\(path) has \(contents.byteCount) bytes on the medium, fewer than it was given") }
-    var wanted = Buffer(count: 1 << 20)
-    var found = Buffer(count: 1 << 20)
+    let size = Int(min(piece.count, 1 << 20))
+    var wanted = Buffer(count: size)
+    var found = Buffer(count: size)
     var offset: UInt64 = 0
     while offset < piece.count {
       if isStopped() { throw Stopped() }

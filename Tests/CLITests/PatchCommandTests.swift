@@ -35,7 +35,7 @@ struct PatchCommandTests {
       echo from stdin | \(PatchedDisk.nobody) \(PatchedDisk.tool) patch disk.raw --patch /etc/hostname=name --patch-text '/etc/t\\=x=1\\n2\\x41' \\
         --patch-append '/etc/motd.link=two\\n' --patch-mkdir /etc/new --patch-text '/etc/new/a=first' --patch-rename /etc/new/a=/etc/new/b \\
         --patch-text /etc/new/a=second --patch-rm /var/log/many --patch-symlink /etc/localtime=../usr/zone --patch-symlink /etc/dangling=motd \\
-        --patch-mode /etc/sub=0711 --patch-owner /etc/sub=1000:1001 --patch-tree /=site --patch-file list.toml --patch /etc/piped=- \\
+        --patch-mode /etc/sub=0711 --patch-owner /etc/sub=1000:1001 --patch-tree 2:/=site --patch-file list.toml --patch /etc/piped=- \\
         --patch-text '1:/EFI/a lower long name=hello' --patch-append '1:/EFI/A Long Name.bin=tail' --patch 2:/etc/hosts
       """)
     #expect(
