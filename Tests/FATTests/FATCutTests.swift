@@ -123,7 +123,7 @@ import Testing
     let seed = UInt64.random(in: 0...UInt64.max)
     var random = SeededRandom(seed: seed)
     print("FAT cuts \(options): \(events.writeCount) writes, seed \(seed)")
-    let every = getenv("STRESS_ROUNDS") == nil && options.contains("32") ? 2 : 1
+    let every = getenv("STRESS_ROUNDS") == nil && options != "-F 16 -s 1" ? 4 : 1
     for count in stride(from: 0, through: events.writeCount, by: every) {
       for isReordered in [false, true] {
         try writing.scratch.shell("cp --sparse=always base cut")
