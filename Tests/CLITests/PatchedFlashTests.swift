@@ -39,7 +39,7 @@ struct PatchedFlashTests {
     } else {
       try scratch.shell(
         """
-        sgdisk -v \(loop.node) | grep -q 'No problems found'; dd if=\(loop.node) of=ext.now bs=1M skip=9 count=40 status=none
+        sgdisk -v \(loop.node) | grep 'No problems found' > /dev/null; dd if=\(loop.node) of=ext.now bs=1M skip=9 count=40 status=none
         e2fsck -fn ext.now; debugfs -R 'cat /etc/hostname' ext.now 2> /dev/null | grep -qx flashed
         """)
     }
