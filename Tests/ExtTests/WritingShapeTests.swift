@@ -178,12 +178,12 @@ import Testing
     let scratch = try Scratch()
     try scratch.shell(
       """
-      truncate -s 600M disk
-      mke2fs -q -F -t ext4 -b 1024 -g 256 -N 4800 -O ^resize_inode,^flex_bg,meta_bg -J size=1 disk
+      truncate -s 450M disk
+      mke2fs -q -F -t ext4 -b 1024 -g 256 -N 3600 -O ^resize_inode,^flex_bg,meta_bg -J size=1 disk
       """)
     var volume = try self.volume(scratch)
-    let file = try make("large", PatternContents(90 << 20), volume)
-    for size: UInt64 in [180, 270, 360] { try addTo(file, upTo: size << 20, volume) }
+    let file = try make("large", PatternContents(75 << 20), volume)
+    for size: UInt64 in [150, 225, 300] { try addTo(file, upTo: size << 20, volume) }
     try volume.finish()
     try check(scratch)
     try scratch.shell("cp --sparse=always disk before")
@@ -198,7 +198,7 @@ import Testing
     try volume.finish()
     try check(scratch)
     volume = try self.volume(scratch)
-    for size: UInt64 in [90, 180, 270, 360] { try addTo(file, upTo: size << 20, volume) }
+    for size: UInt64 in [75, 150, 225, 300] { try addTo(file, upTo: size << 20, volume) }
     try volume.transaction { try volume.remove("large", from: volume.root) }
     try volume.finish()
     try check(scratch)

@@ -15,6 +15,8 @@ extension Changes {
     let layout = blocks.layout
     let unit = superblock.blocksPerCluster
     let wanted = Int(min((count + unit - 1) / unit, UInt64(blocks.blockBitmapBits)))
+    // Half a group nearby is better than a whole one far away.
+    let enough = min(wanted, blocks.blockBitmapBits / 2)
     let first = UInt64(superblock.firstDataBlock)
     let goal = goal >= first && goal < superblock.blockCount ? goal : first
     let home = (goal - first) / layout.blocksPerGroup
@@ -27,7 +29,7 @@ extension Changes {
       let start = step == 0 ? Int((goal - layout.firstBlock(of: group)) / unit) : 0
       if let run = try freeRun(in: group, from: start, wanted: wanted), run.count > (best?.run.count ?? 0) {
         best = (group, run)
-        if run.count == wanted { break }
+        if run.count >= enough { break }
       }
       searched += 1
       if searched >= Self.mostSearched, best != nil { break }

@@ -98,34 +98,44 @@ extension MapEditor {
     try save(root)
   }
 
+  /// How far a leaf was cut.
+  private enum Progress {
+    /// Nothing of it stays.
+    case emptied
+    /// All is free that had to be, and something stays.
+    case done
+    /// As many blocks are staged as may be.
+    case full
+  }
+
   /// Frees extents from the end back to `block`, until `most` blocks are staged; returns whether all are free.
   mutating func cutExtents(from block: UInt64, staging most: Int) throws -> Bool {
-    var isDone = false
-    while !isDone {
+    while true {
       var path = try rightEdge()
       var leaf = path.removeLast()
-      isDone = try cut(&leaf, from: block)
-      if path.isEmpty || leaf.count > 0 {
-        try save(leaf)
-        isDone = true
-      } else {
+      let progress = try cut(&leaf, from: block, staging: most)
+      if progress == .emptied, !path.isEmpty {
         try drop(leaf, below: &path)
-        if changes.staged.stagedCount > most, !isDone {
-          try settle(with: rightEdge().last?.last)
-          return false
-        }
+        continue
       }
+      try save(leaf)
+      if progress == .full {
+        try settle(with: leaf.last)
+        return false
+      }
+      break
     }
     try settle(with: nil)
     try collapse()
     return true
   }
 
-  /// Frees a leaf's extents back to `block`; returns whether one stays.
-  private mutating func cut(_ leaf: inout ExtentTable, from block: UInt64) throws -> Bool {
+  /// Frees a leaf's extents back to `block`, until `most` blocks are staged.
+  private mutating func cut(_ leaf: inout ExtentTable, from block: UInt64, staging most: Int) throws -> Progress {
     while let last = leaf.last {
       let end = last.start + last.count
       if last.first >= block {
+        if changes.staged.stagedCount > most { return .full }
         try free(last.start..<end)
         leaf.removeLast()
         continue
@@ -136,9 +146,9 @@ extension MapEditor {
         try freeContents(roundedUp(kept)..<max(roundedUp(end), roundedUp(kept)))
         leaf.setLastCount(block - last.first)
       }
-      return true
+      return .done
     }
-    return false
+    return .emptied
   }
 
   private func roundedUp(_ block: UInt64) -> UInt64 {

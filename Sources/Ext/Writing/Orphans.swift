@@ -61,7 +61,9 @@ extension Changes {
     let isNamed = record.linkCount > 0
     if record.hasBlocks {
       let size = UInt64(blockSize)
-      let most = capacity < Int.max ? max(capacity - Self.reserve, capacity / 2) : Int.max
+      // A list is freed at once, and each of its blocks may lie in a group of its own.
+      let step = Self.reserve + (record.flags.contains(.extents) ? 0 : blockSize / 4)
+      let most = capacity < Int.max ? max(capacity - step, capacity / 4) : Int.max
       var map = MapEditor(record, self)
       let isDone = try map.cut(from: isNamed ? (record.size + size - 1) / size : 0, staging: most)
       record = map.record
