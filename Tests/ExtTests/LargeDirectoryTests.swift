@@ -80,7 +80,7 @@ import Testing
     var names = Set((0..<100_000).map { "name-\($0)" })
     let seed = UInt64.random(in: 0...UInt64.max)
     var random = SeededRandom(seed: seed)
-    for batch in 0..<(4 * Self.factor) {
+    for batch in 0..<(2 * Self.factor) {
       try volume.transaction {
         for number in 0..<300 {
           let old = "name-\(Int.random(in: 0..<100_000, using: &random))"
