@@ -137,15 +137,16 @@ import Testing
     let long = String(repeating: "n", count: 236)
     let script = """
       mkdir d; touch d/first
-      python3 -c 'for i in range(30000): open("d/%d-" % i + "n" * 236, "w").close()'
+      python3 -c 'for i in range(26000): open("d/%d-" % i + "n" * 236, "w").close()'
       """
     for isLarge in [true, false] {
       let scratch = try make(
-        "-t ext4 -b 1024 -N 70000 -I 128 -O ^metadata_csum\(isLarge ? ",large_dir" : "")", size: "128M", script: script)
+        "-t ext4 -b 1024 -N 70000 -I 128 -E hash_seed=01234567-89ab-cdef-0123-456789abcdef "
+          + "-O ^metadata_csum\(isLarge ? ",large_dir" : "")", size: "128M", script: script)
       let volume = try ExtVolume(writing: FileStore(scratch.file("disk")))
       let directory = try #require(try volume.lookup("d", in: volume.root))
-      var names = Set((0..<30000).map { "\($0)-\(long)" } + ["first"])
-      var number = 30000
+      var names = Set((0..<26000).map { "\($0)-\(long)" } + ["first"])
+      var number = 26000
       var isFull = false
       while !isFull, number < 50000, try levelCount(volume, directory) < 2 || number % 1000 != 0 {
         let batch = (number..<(number + 100)).map { "\($0)-\(long)" }
