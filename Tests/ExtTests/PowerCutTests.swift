@@ -288,11 +288,14 @@ struct PatchPlan {
 
   /// Lets the kernel recover a cut volume.
   private func mount(_ scratch: Scratch, _ recording: Recording, _ writes: Int, _ name: String) throws {
-    try scratch.shell("cp cut mounted")
-    let mount = try Mount(scratch, "mounted", options: "rw")
-    _ = try withExtendedLifetime(mount) { try scratch.shell("umount mounted.mounted") }
-    let check = try scratch.shell("e2fsck -fn mounted", expecting: nil)
+    // A file of its own each time: mount(8) may take up a loop device that still holds an earlier one's blocks.
+    let file = "mounted-\(writes)-\(name.hasPrefix("in") ? 0 : 1)"
+    try scratch.shell("cp cut \(file)")
+    let mount = try Mount(scratch, file, options: "rw")
+    _ = try withExtendedLifetime(mount) { try scratch.shell("umount \(file).mounted") }
+    let check = try scratch.shell("e2fsck -fn \(file)", expecting: nil)
     #expect(check.status == 0, "\(name), \(writes) writes, mounted: \(check.text)")
-    try compare("mounted", scratch, recording, writes: writes, hasJournal: true, "the kernel, \(name)")
+    try compare(file, scratch, recording, writes: writes, hasJournal: true, "the kernel, \(name)")
+    try scratch.shell("rm \(file)")
   }
 }
