@@ -24,13 +24,19 @@ package final class SplitSet: BlockSource {
 
   /// The set that `path` is any piece of; nil if it is a file of its own.
   ///
+  /// Names alone do not tell a set whose first piece is lost from files of their own that are numbered: `isWhole` says
+  /// whether the file's contents start as an image does, which those of a later piece do not.
+  ///
   /// Throws `ImageError` where a piece is missing before the last, naming it, and `IOError`.
-  package static func open(_ path: FilePath) throws -> SplitSet? {
+  package static func open(
+    _ path: FilePath, isWhole: (any BlockSource) throws -> Bool = { _ in false }
+  ) throws -> SplitSet? {
     guard let name = path.lastComponent?.string, SplitSet.mayBePiece(name) else { return nil }
     let folder = path.removingLastComponent()
     let listing = try FolderListing(folder.isEmpty ? "." : folder)
     guard let found = SplitNames(of: name, among: listing.names) else { return nil }
     if let missing = found.missing {
+      if found.names.isEmpty, try isWhole(try FileSource(path)) { return nil }
       throw ImageError(
         .damaged, format: "split set", file: folder.appending(missing).string,
         found.names.isEmpty

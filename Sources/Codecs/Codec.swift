@@ -72,6 +72,12 @@ extension Codec {
     return nil
   }
 
+  /// Whether `file` starts as a compressed file does; lzma-alone, which has no signature, does not count.
+  static func isCompressed(_ file: any BlockSource) throws -> Bool {
+    let start = try HeadedStream(SourceByteStream(file), headSize: InputFile.headSize)
+    return start.withHead { head in all.contains { $0.name != lzma.name && $0.probe(head) } }
+  }
+
   package static let gzip = Codec(name: "gzip", probe: GzipHeader.probe) { input, options in
     try options.beside(DecodingStream(input, GzipDecoder()))
   }

@@ -43,9 +43,11 @@ package struct InputFile {
   ///
   /// Any piece of a split set stands for the set. Throws `IOError` where the file cannot be read, and `ImageError`
   /// where a piece is missing, the compression is one that is refused, or the first bytes do not decode. Without
-  /// `decompressing` the bytes are taken as they are; without `joining` a piece stands for itself.
+  /// `decompressing` the bytes are taken as they are; without `joining` a piece stands for itself. `isImage` says whether
+  /// uncompressed contents start as an image does, so that a file is not taken for a later piece for its name alone.
   package static func open(
-    _ path: FilePath, decompressing: Bool = true, joining: Bool = true, options: DecodingOptions = DecodingOptions()
+    _ path: FilePath, decompressing: Bool = true, joining: Bool = true, options: DecodingOptions = DecodingOptions(),
+    isImage: (any BlockSource) throws -> Bool = { _ in false }
   ) throws -> InputFile {
     var options = options
     options.decompresses = decompressing
@@ -55,7 +57,7 @@ package struct InputFile {
     let status = try FileStatus.of(path)
     switch status.kind {
     case .regular:
-      if joining, let set = try SplitSet.open(path) {
+      if joining, let set = try SplitSet.open(path, isWhole: { try Codec.isCompressed($0) || isImage($0) }) {
         let parts = set.pieces.map { Part(path: $0.path, status: $0.status) }
         return try InputFile(.disk(set), path: path, parts: parts, options)
       }

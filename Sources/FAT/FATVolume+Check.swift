@@ -15,7 +15,7 @@ extension FATVolume {
   package func quickCheck() throws -> CheckReport {
     var report = CheckReport()
     for sentence in stateSentences() { report.add(.notice, sentence) }
-    for sentence in sizeSentences() { report.add(.damage, sentence) }
+    for sentence in copySentences() + sizeSentences() { report.add(.damage, sentence) }
     report.checked.append("boot sector")
     try checkBackup(&report)
     try checkTables(&report)
@@ -44,6 +44,11 @@ extension FATVolume {
     return sentences
   }
 
+  /// Whether the boot sector's copy is read in its place.
+  func copySentences() -> [String] {
+    bootDamage.map { ["The boot sector is damaged: \($0); its copy in sector \(BootSector.copySector) is read."] } ?? []
+  }
+
   /// Whether the volume and the tables are large enough.
   func sizeSentences() -> [String] {
     var sentences: [String] = []
@@ -61,7 +66,7 @@ extension FATVolume {
   }
 
   private func checkBackup(_ report: inout CheckReport) throws {
-    guard let wide = boot.wide else { return }
+    guard let wide = boot.wide, bootDamage == nil else { return }
     guard 1..<boot.reservedSectors ~= wide.backupSector else { return report.unchecked.append("no backup boot sector") }
     let first = try MetadataBlock(of: volume, at: 0, count: BootSector.size)
     let place = UInt64(wide.backupSector) * UInt64(boot.sectorSize)

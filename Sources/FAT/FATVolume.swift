@@ -11,6 +11,8 @@ package final class FATVolume: Filesystem {
 
   let volume: any BlockSource
   let boot: BootSector
+  /// What is wrong with the first sector, where `boot` is its copy.
+  let bootDamage: String?
   let heap: ClusterHeap
   /// The table that is followed.
   let table: FileAllocationTable
@@ -24,9 +26,11 @@ package final class FATVolume: Filesystem {
   package private(set) var warnings: [String] = []
 
   /// Opens the volume; throws `ImageError` where its boot sector is none of FAT's or does not fit the volume.
+  ///
+  /// Of a FAT32 volume whose boot sector is damaged the copy is read, which a warning says.
   package init(_ volume: any BlockSource) throws {
     self.volume = volume
-    boot = try FATVolume.bootSector(of: volume)
+    (boot, bootDamage) = try FATVolume.bootSector(of: volume)
     let width = try FATVolume.width(of: boot)
     heap = try FATVolume.heap(of: volume, boot, width)
     let number = boot.wide?.onlyActiveTable ?? 0
@@ -41,6 +45,7 @@ package final class FATVolume: Filesystem {
         "the root directory is said to start at cluster \(root), but clusters are 2 to \(heap.endCluster - 1)",
         at: UInt64(BootSector.Offset.rootCluster))
     }
+    warnings += copySentences()
     if !hasNumber {
       warnings.append("Table \(number) is said to be the active one, but there is none; table 0 is read.")
     }
@@ -67,15 +72,17 @@ package final class FATVolume: Filesystem {
       clusterSize: boot.clusterSize, clusterCount: UInt32(min(boot.announcedClusters, entries - 2)))
   }
 
-  private static func bootSector(of volume: any BlockSource) throws -> BootSector {
+  /// The boot sector, or its copy and what is wrong with the first.
+  private static func bootSector(of volume: any BlockSource) throws -> (BootSector, damage: String?) {
     guard volume.byteCount >= UInt64(BootSector.size) else {
       throw ImageError(
         .damaged, format: format, "the volume of \(volume.byteCount) bytes is too small for a boot sector")
     }
     let block = try MetadataBlock(of: volume, at: 0, count: BootSector.size)
     do {
-      return try BootSector(parsing: block.bytes)
+      return (try BootSector(parsing: block.bytes), nil)
     } catch {
+      if let copy = try BootSector.copy(on: volume) { return (copy, error.detail) }
       throw ImageError(
         .damaged, format: format, offset: UInt64(error.offset), "the boot sector is damaged: \(error.detail)")
     }
@@ -216,6 +223,7 @@ extension FilesystemType {
       guard BootSector.isMarked(block.bytes) else { return false }
       return (try? BootSector(parsing: block.bytes)) != nil
     },
+    probeCopy: { try BootSector.copy(on: $0) != nil },
     open: { try FATVolume($0) },
     openForWriting: { try WritableFATVolume($0, isRehearsal: $1) })
 }

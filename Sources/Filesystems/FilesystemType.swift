@@ -8,6 +8,10 @@ package struct FilesystemType: Sendable {
   package let name: String
   /// Whether the volume bears this family's superblock; cheap, and right about those that share a magic number.
   package let probe: @Sendable (any BlockSource) throws -> Bool
+  /// Whether a volume whose superblock is damaged has a copy that is read in its place; nil where the driver knows none.
+  ///
+  /// Asked only of volumes that show no filesystem's signature.
+  package let probeCopy: (@Sendable (any BlockSource) throws -> Bool)?
   /// Opens the volume for reading; throws `ImageError` where it is damaged or unsupported, before anything is shown.
   package let open: @Sendable (any BlockSource) throws -> any Filesystem
 
@@ -21,11 +25,13 @@ package struct FilesystemType: Sendable {
 
   package init(
     name: String, probe: @escaping @Sendable (any BlockSource) throws -> Bool,
+    probeCopy: (@Sendable (any BlockSource) throws -> Bool)? = nil,
     open: @escaping @Sendable (any BlockSource) throws -> any Filesystem,
     openForWriting: WritableOpening? = nil
   ) {
     self.name = name
     self.probe = probe
+    self.probeCopy = probeCopy
     self.open = open
     self.openForWriting = openForWriting
   }

@@ -4,6 +4,7 @@ import Clonezilla
 import Codecs
 import Glibc
 package import Images
+import Partitions
 import SystemPackage
 
 /// An image opened from its name: a file, a block device or standard input, compressed or not.
@@ -56,7 +57,8 @@ package struct OpenedSource {
     }
     var options = DecodingOptions(workers: request.workers ?? 2)
     options.tap = file.tap
-    let joined = try InputFile.open(FilePath(file.name), decompressing: file.decompresses, options: options)
+    let joined = try InputFile.open(
+      FilePath(file.name), decompressing: file.decompresses, options: options, isImage: Self.isImage)
     let input = try Self.withoutVolumesJoined(joined, file, options)
     name = input.name
     codec = input.codec?.name
@@ -83,6 +85,22 @@ package struct OpenedSource {
     storedSize = source?.storedSize
     notes = source?.notes ?? []
     self.files = source?.files ?? files
+  }
+
+  /// Whether a file starts as an image does: a format's signature, a partition table or a filesystem.
+  ///
+  /// A volume does not count, since a later one starts so too.
+  private static func isImage(_ file: any BlockSource) throws -> Bool {
+    var buffer = Buffer(count: Int(min(file.byteCount, UInt64(InputFile.headSize))))
+    let count = try buffer.fill { span in
+      try file.read(at: 0, into: &span)
+      return span.byteCount
+    }
+    let format = ImageFormat.detect(buffer.prefix(count))
+    guard format.name == ImageFormat.raw.name else { return !format.hasVolumes }
+    // A damaged table is a table.
+    guard let table = try? PartitionTable.read(from: file) else { return true }
+    return try table != nil || FilesystemSignature.probe(file) != nil
   }
 
   /// The first file alone where what looked like pieces are volumes, which the format puts together by itself.

@@ -196,6 +196,8 @@ import Testing
       ("rm mbr/*p5.*", 65, "has no image"), ("echo ../../x >> mbr/parts", 65, "no disk or partition"),
       ("rm mbr/$(cat mbr/disk)-mbr mbr/*-pt.sf mbr/*.parted*", 65, "partition table"),
       ("echo \"vg /dev/$(cat mbr/disk)p5 u\" > mbr/lvm_vg_dev.list; rm mbr/*p5.*", 65, "LVM"),
+      ("echo \"/dev/$(cat mbr/disk)p5 u crypt\" > mbr/luks-dev.list; rm mbr/*p5.*", 65, "LUKS"),
+      ("for f in mbr/*; do head -c 999 /dev/urandom > $f; done; touch mbr/ecryptfs.info", 65, "eCryptfs"),
       ("f=$(ls mbr/*p5.*); split -b 3000 $f $f.; rm $f $f.ab", 65, "piece"),
       ("mv mbr/*p7.* mbr/$(cat mbr/disk)p1.ntfs-ptcl-img.gz; rm mbr/*p1.fat*", 65, "p7"),
       ("f=$(ls mbr/*p7.*); rm mbr/*p1.fat*; cp $f mbr/$(cat mbr/disk)p1.ntfs-ptcl-img.gz", 65, "the table gives it"),

@@ -65,6 +65,55 @@ import Testing
     #expect(plain.disks[0].partition(5)?.image != nil)
   }
 
+  /// What ocs-sr writes of a LUKS partition that it opened: its header, and images of the mapping; with LVM inside, the
+  /// group's physical volume is the mapping.
+  @Test(arguments: [false, true]) func partitionsOfLUKSAreNamed(hasLVM: Bool) throws {
+    let folder = try TestFolder(
+      "mbr",
+      """
+      d=$(cat disk); rm *p5.* MD5SUMS SHA1SUMS; sed -i "s#^/dev/${d}p5 [^ ]*#/dev/${d}p5 crypto_LUKS#" dev-fs.list
+      printf '# <Block device> <UUID> <Device mapped name>\\n/dev/%sp5 d40857a5-9585-44a2-9a7d-be840ea22520 %sp5_crypt\\n' \
+        $d $d > luks-dev.list
+      head -c 16M /dev/zero > ${d}p5-luksHeader.bin; echo ${d}p5_crypt /dev/disk/by-uuid/x > luks-crypttab-from-OS.info
+      echo "/dev/mapper/${d}p5_crypt ext4 20M" >> dev-fs.list; echo image > ${d}p5_crypt.ext4-ptcl-img.gz
+      if \(hasLVM); then
+        echo "vg0 /dev/mapper/${d}p5_crypt kVxpEz-uuid" > lvm_vg_dev.list
+        echo "/dev/vg0/root  Linux rev 1.0 ext4 filesystem data" > lvm_logv.list; echo image > vg0-root.ext4-ptcl-img.gz
+      fi
+      """
+    ).open()
+    guard case .unsupported(let reason)? = folder.disks[0].partition(5)?.content else {
+      Issue.record("it is restorable")
+      return
+    }
+    #expect(reason.contains("p5") && reason.contains("LUKS"), "\(reason)")
+    #expect(folder.disks[0].partition(5)?.filesystem == "crypto_LUKS")
+    #expect(folder.disks[0].partition(1)?.image != nil && folder.disks[0].partitions.count == 6)
+  }
+
+  /// ocs-sr saves a LUKS partition that is not opened with dd: its bytes are restored as they are.
+  @Test func closedLUKSIsRestored() throws {
+    let folder = try TestFolder(
+      "mbr",
+      """
+      d=$(cat disk); rm *p5.* MD5SUMS SHA1SUMS; sed -i "s#^/dev/${d}p5 [^ ]*#/dev/${d}p5 crypto_LUKS#" dev-fs.list
+      head -c 6291456 /dev/urandom | gzip > ${d}p5.dd-ptcl-img.gz
+      """
+    ).open()
+    #expect(folder.disks[0].partition(5)?.image?.tool == .dd)
+  }
+
+  @Test func encryptedFoldersAreRefused() throws {
+    // Names are not encrypted, contents are.
+    let script = "for f in *; do head -c 8192 /dev/urandom > $f; done; echo disk_of_img=sda > ecryptfs.info"
+    do {
+      _ = try TestFolder("mbr", script).open()
+      Issue.record("nothing was said")
+    } catch let error as ImageError {
+      #expect(error.kind == .unsupported && error.description.contains("eCryptfs"), "\(error)")
+    }
+  }
+
   @Test(arguments: ["parts", "loop1-mbr", "loop1-pt.sf", "loop1-hidden-data-after-mbr", "swappt-loop1p2.info"])
   func checksumsOfLists(_ file: String) throws {
     let folder = try TestFolder("mbr", "printf ' ' >> \(file.replacing("loop1", with: "$(cat disk)"))")

@@ -73,6 +73,31 @@ import Testing
     #expect(error?.description.contains(word) == true, "\(error?.description ?? "")")
   }
 
+  @Test("Journals that cannot be replayed here are refused by name")
+  func journals() throws {
+    func refusal(_ script: String) throws -> String {
+      let error = #expect(throws: ImageError.self, "\(script)") { try volume("-t ext4 -b 1024 -J size=8", script) }
+      #expect(error?.kind == .unsupported)
+      return error?.description ?? ""
+    }
+    let external = "feature has_journal needs_recovery\nssv journal_inum 0"
+    #expect(try refusal("debugfs -w -f - disk <<<$'\(external)'").contains("journal on another device"))
+    // Nothing waits in it.
+    let clean = try volume("-t ext4 -b 1024", "debugfs -w -f - disk <<<$'feature has_journal\nssv journal_inum 0'").0
+    #expect(try clean.lookup("lost+found", in: clean.root) != nil)
+    // More blocks than are kept in memory: revoked ones take little room in a journal.
+    let many = "truncate -s 1G disk; mke2fs -q -F -t ext4 -b 1024 -J size=8 disk"
+    func revoked(_ range: String) -> String { "\(many); debugfs -w -f - disk <<<$'jo\njw -r \(range)\njc'" }
+    #expect(try refusal(revoked("200000-800000")).contains("more than 524288 revoked blocks"))
+    let fewer = try volume("-t ext4", revoked("200000-700000")).0
+    #expect(fewer.warnings.contains { $0.contains("replayed in memory") })
+    #expect(throws: ImageError.self) {
+      let scratch = try Scratch()
+      try scratch.shell("truncate -s 8M disk; mke2fs -q -F -O journal_dev disk")
+      _ = try ExtVolume(FileSource(FilePath(scratch.file("disk"))))
+    }
+  }
+
   @Test("What is asked wrongly is a file error")
   func wrongKinds() throws {
     let (volume, scratch) = try volume("-t ext4", "debugfs -w -R 'symlink link target' disk")

@@ -113,6 +113,49 @@ private struct Patient {
     #expect(try patient.findings() == [])
   }
 
+  /// A boot sector that was overwritten: FAT32 has a copy, which alone must not make anything else a FAT.
+  @Test(arguments: [("-s 1", "40M"), ("-S 1024 -s 1", "80M")])
+  func theCopyOfTheBootSectorIsRead(_ options: String, _ size: String) throws {
+    let patient = try Patient("-F 32 \(options) -n LABEL", size: size)
+    let expected = try FileTree.read(patient.open())
+    let sectorSize = try Int(patient.open().boot.sectorSize)
+    let sound = patient.disk.contents[..<(8 * sectorSize)]
+    #expect(try FilesystemType.fat.probeCopy?(patient.disk) == true && patient.open().warnings == [])
+    let noise = (0..<sectorSize).map { UInt8(truncatingIfNeeded: $0 &* 73) }
+    for bytes in [[UInt8](repeating: 0, count: sectorSize), noise] {
+      patient.disk.put(bytes, at: 0)
+      #expect(try !FilesystemType.fat.probe(patient.disk) && FilesystemType.fat.probeCopy?(patient.disk) == true)
+      let volume = try patient.open()
+      #expect(try FileTree.difference(FileTree.read(volume), expected) == [] && !expected.isEmpty)
+      #expect(volume.warnings.count == 1 && volume.warnings[0].contains("copy in sector 6"), "\(volume.warnings)")
+      #expect(volume.identity.label == "LABEL")
+      #expect(try volume.quickCheck().findings.contains { $0.severity == .damage && $0.sentence.contains("copy in") })
+      // Each of these tells that it is no copy after all.
+      let wrongs: [(Int, [UInt8])] = [(13, [3]), (16, [0]), (21, [0x11]), (36, [0, 0, 0, 0]), (50, [7]), (82, [0x11])]
+      for (place, wrong) in wrongs {
+        patient.disk.put(wrong, at: 6 * sectorSize + place)
+        #expect(try FilesystemType.fat.probeCopy?(patient.disk) == false, "byte \(place)")
+        patient.disk.put(Array(sound), at: 0)
+        patient.disk.put(bytes, at: 0)
+      }
+      let table = try Int(patient.open().table.start)
+      let media = patient.disk.byte(table)
+      patient.disk.put([0xf0], at: table)
+      #expect(throws: ImageError.self) { try patient.open() }
+      patient.disk.put([media], at: table)
+    }
+    patient.disk.put([UInt8](repeating: 0, count: sectorSize), at: 6 * sectorSize)
+    #expect(throws: ImageError.self) { try patient.open() }
+  }
+
+  @Test(arguments: [("-F 32 -S 4096 -s 1", "20M", true), ("-F 16", "20M", false), ("-F 12", "2M", false)])
+  func onlyFAT32HasACopy(_ options: String, _ size: String, _ hasCopy: Bool) throws {
+    let scratch = try Scratch()
+    try scratch.shell("truncate -s \(size) disk; mkfs.fat \(options) disk > log 2>&1")
+    let disk = try MemoryDisk(contentsOf: scratch.file("disk"))
+    #expect(try FilesystemType.fat.probeCopy?(disk) == hasCopy)
+  }
+
   @Test func theActiveTableIsFollowed() throws {
     let patient = try Patient("-F 32 -s 1", size: "40M")
     let volume = try patient.open()

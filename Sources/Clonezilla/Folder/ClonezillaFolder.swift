@@ -74,13 +74,15 @@ struct FolderLists {
     if disks.isEmpty { disks = try Self.disksOfTables(folder) }
     for line in try Self.lines("dev-fs.list", in: folder) {
       // Volumes of LVM and of LUKS are named here too; they are no partitions.
-      if DeviceName(line[0]) == nil, line[0].hasPrefix("/dev/"), !line[0].contains("..") { continue }
+      if Self.isVolume(line[0]) { continue }
       let device = try Self.device(line[0], "dev-fs.list", folder)
       guard line.count > 1 else { continue }
       filesystems[device] = (String(line[1]), line.count > 2 ? String(line[2]) : nil)
     }
     // Volume group, partition, UUID.
     for line in try Self.lines("lvm_vg_dev.list", in: folder) where line.count > 1 {
+      // A group in a LUKS volume, whose partition luks-dev.list names.
+      if Self.isVolume(line[1]) { continue }
       mapped[try Self.device(line[1], "lvm_vg_dev.list", folder)] = "a physical volume of LVM group \(line[0])"
     }
     for line in try Self.lines("luks-dev.list", in: folder) {
@@ -111,6 +113,11 @@ struct FolderLists {
       .filter { $0.first.map { !$0.hasPrefix("#") } ?? false }
     guard lines.count <= mostNames else { throw folder.damaged(list, "it names more than \(mostNames) devices") }
     return lines
+  }
+
+  /// Whether a word names a volume of LVM or LUKS, such as `/dev/mapper/sda3_crypt`.
+  private static func isVolume(_ word: Substring) -> Bool {
+    DeviceName(word) == nil && word.hasPrefix("/dev/") && !word.contains("..")
   }
 
   private static func device(_ word: some StringProtocol, _ list: String, _ folder: FolderFiles) throws -> DeviceName {

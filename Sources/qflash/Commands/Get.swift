@@ -108,6 +108,7 @@ struct Get: ParsableCommand {
       }
     }
     guard !places.isEmpty else { return missing }
+    try requireDifferentNames(places, filesystem, destination)
     let isFolder = try places.contains { try filesystem.attributes(of: $0.file).kind == .directory }
     let target = try ExtractionTarget(destination, sourceCount: sources.count, isFolder: isFolder)
     let extraction = try Extraction(
@@ -125,5 +126,21 @@ struct Get: ParsableCommand {
       report.fail(destination, DestinationRefusal("\(ExtractionReport.count(count, "file")) did not get their owners"))
     }
     return report
+  }
+
+  /// Throws where two of the places would get the same name in the destination, so that one would replace the other.
+  private func requireDifferentNames(
+    _ places: [PathWalk.Place], _ filesystem: any Filesystem, _ destination: String
+  ) throws {
+    var taken: [FileName: PathWalk.Place] = [:]
+    // The root's own entries go beside the others.
+    let root = places.first { $0.names.isEmpty }
+    for place in places {
+      let name = place.names.last ?? FileName("/")
+      let inRoot = try root.flatMap { place.names.isEmpty ? nil : try filesystem.lookup(name, in: $0.file) }
+      guard let other = taken.updateValue(place, forKey: name) ?? (inRoot == nil ? nil : root) else { continue }
+      let both = "\(other.name) and \(place.name) would both become \(destination)/"
+      throw RequestError(both + "\(name == FileName("/") ? "" : "\(name)"): copy them to different places")
+    }
   }
 }
