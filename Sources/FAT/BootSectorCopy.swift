@@ -21,7 +21,8 @@ extension BootSector {
       else { continue }
       let table = UInt64(boot.reservedSectors) * sectorSize
       guard boot.reservedSectors > copySector, volume.byteCount >= table + 4 else { continue }
-      let entry: UInt32 = try MetadataBlock(of: volume, at: table, count: 4).bytes.littleEndian(at: 0)
+      let start = try MetadataBlock(of: volume, at: table, count: 4)
+      let entry: UInt32 = start.bytes.littleEndian(at: 0)
       if entry & 0x0fff_ffff == 0x0fff_ff00 | UInt32(boot.media) { return boot }
     }
     return nil

@@ -125,6 +125,33 @@ import Testing
       """)
   }
 
+  /// Out of a Clonezilla folder whose image is compressed and split.
+  @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices"))
+  func foldersAsNobody() throws {
+    try decorate()
+    try scratch.shell(
+      """
+      mkdir saved; echo sda > saved/disk; echo sda1 > saved/parts; echo '/dev/sda1 ext4 40M' > saved/dev-fs.list
+      printf 'label: dos\\nunit: sectors\\n\\n/dev/sda1 : start= 2048, size= 81920, type=83\\n' > saved/sda-pt.sf
+      partclone.ext4 -c -s ext -q -L log -o - 2> /dev/null | zstd -q | split -b 300K - saved/sda1.ext4-ptcl-img.zst.
+      test $(ls saved | wc -l) -gt 8; (cd saved; sha256sum * > ../sums; mv ../sums SHA256SUMS); chmod -R a+rX saved
+      mkdir -m 777 out tmp; export TMPDIR=$PWD/tmp
+      \(Self.nobody) \(Self.tool) get saved:sda1 / out 2> err; grep -q 'unpacked to a temporary file' err
+      python3 summary.py out > ours; diff theirs.nobody ours; test -z "$(ls -A tmp)"
+      \(Self.nobody) \(Self.tool) cat saved:1 big | cmp - tree/big; \(Self.nobody) \(Self.tool) ls saved:/dev/sda1 etc | grep -qx passwd
+      """)
+  }
+
+  /// Uncompressed, a split backup is read where it is.
+  @Test func splitBackupsAreReadInPlace() throws {
+    try scratch.shell(
+      """
+      partclone.ext4 -c -s ext -q -L log -o pcl 2> /dev/null; split -b 100000 -a 3 pcl pcl.; rm pcl
+      ulimit -n 100; test $(ls pcl.* | wc -l) -gt 60; \(Self.tool) ls -laR ext > want
+      TMPDIR=/nowhere \(Self.tool) ls -laR pcl.abc > split; cmp want split; TMPDIR=/nowhere \(Self.tool) cat pcl.aaa big | cmp - tree/big
+      """)
+  }
+
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices"))
   func listsAsLsDoes() throws {
     try decorate()

@@ -111,6 +111,41 @@ import Testing
     try scratch.shell("'\(Machine.binaries)/restore' \(image) - 2> err | cmp - zeroed")
   }
 
+  /// Any piece stands for the set, however it was cut, and with more pieces than files may be open.
+  @Test(arguments: ["img", "gz"], ["-b 4000", "-b 4000 -a 3", "-b 9000 -d -a 3", "-n 97 -d", "-n 60"])
+  func pieces(_ image: String, _ way: String) throws {
+    let names = try scratch.shell("split \(way) \(image) part.; ls part.*").output.split(separator: "\n")
+    for name in [names[0], names[names.count / 2], names[names.count - 1]] {
+      let ran = try scratch.shell("ulimit -n 100; '\(Machine.binaries)/restore' \(name) out; cmp zeroed out; rm out")
+      #expect(ran.error.contains("\(names.count) pieces"), "\(ran.text)")
+    }
+    try restore("--check \(names[1])", in: folder, expecting: 0)
+    try scratch.shell("rm \(names[3])")
+    let gap = try restore("\(names[5]) out", in: folder, expecting: 65)
+    #expect(gap.error.contains("\(names[3])") && gap.error.contains("missing"), "\(gap.text)")
+    try scratch.shell("rm \(names[0])")
+    let first = try restore("\(names[1]) out", in: folder, expecting: 65)
+    #expect(first.error.contains("\(names[0])") && first.error.contains("first piece"), "\(first.text)")
+    try scratch.shell("test ! -e out")
+  }
+
+  /// Files that are numbered like pieces and are none, and compressions that others have to undo.
+  @Test func filesThatAreNoPieces() throws {
+    try scratch.shell("mkdir n; cp img n/vm.10; cp gz n/vm.11; cp zeroed n/vm.12; qemu-img create -qf qcow2 n/vm.13 1M")
+    for number in [10, 11] { try restore("n/vm.\(number) out; cmp zeroed out", in: folder, expecting: 0) }
+    for number in [12, 13] { try qflash("-src n/vm.\(number) -dst out", in: folder, expecting: 0) }
+    try scratch.shell("head -c 100K /dev/urandom > n/vm.14")
+    let later = try qflash("-src n/vm.14 -dst out", in: folder, expecting: 65)
+    #expect(later.error.contains("vm.00") && later.error.contains("rename"), "\(later.text)")
+    try scratch.shell("lzop -q -c img > img.lzo; lrzip -q -o img.lrz img")
+    for (name, command) in [("img.lzo", "lzop -dc"), ("img.lrz", "lrzcat")] {
+      let ran = try restore("\(name) other", in: folder, expecting: 65)
+      #expect(ran.error.contains("\(command) \(name) | restore - "), "\(ran.text)")
+      // The command does it.
+      try scratch.shell("\(command) \(name) | '\(Machine.binaries)/restore' - other; cmp zeroed other; rm other")
+    }
+  }
+
   @Test(.enabled(if: Machine.hasLoopDevices, "needs root and loop devices"), arguments: ["img", "gz"])
   func standardInput(_ image: String) throws {
     let loop = try LoopDevice(size: 8 << 20)
