@@ -98,9 +98,12 @@ package struct OpenedSource {
     }
     let format = ImageFormat.detect(buffer.prefix(count))
     guard format.name == ImageFormat.raw.name else { return !format.hasVolumes }
-    // A damaged table is a table.
-    guard let table = try? PartitionTable.read(from: file) else { return true }
-    return try table != nil || FilesystemSignature.probe(file) != nil
+    do {
+      return try PartitionTable.read(from: file) != nil || FilesystemSignature.probe(file) != nil
+    } catch is ImageError {
+      // A damaged table is a table.
+      return true
+    }
   }
 
   /// The first file alone where what looked like pieces are volumes, which the format puts together by itself.
