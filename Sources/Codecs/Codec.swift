@@ -75,7 +75,12 @@ extension Codec {
   /// Whether `file` starts as a compressed file does; lzma-alone, which has no signature, does not count.
   static func isCompressed(_ file: any BlockSource) throws -> Bool {
     let start = try HeadedStream(SourceByteStream(file), headSize: InputFile.headSize)
-    return start.withHead { head in all.contains { $0.name != lzma.name && $0.probe(head) } }
+    return start.withHead { detectSignature($0) } != nil
+  }
+
+  /// The codec of a file that starts with `head`, or nil; lzma-alone, which has no signature, does not count.
+  static func detectSignature(_ head: RawSpan) -> Codec? {
+    all.first { $0.name != lzma.name && $0.probe(head) }
   }
 
   package static let gzip = Codec(name: "gzip", probe: GzipHeader.probe) { input, options in

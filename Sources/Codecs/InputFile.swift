@@ -104,20 +104,32 @@ package struct InputFile {
         head = start.head
         return
       }
-      let decoded = try HeadedStream(
-        codec.open(input, name: name, options: options), headSize: Self.headSize)
+      let decoded = try codec.decoded(input, name: name, options)
       content = .stream(decoded)
       head = decoded.head
     case .stream(let stream):
       storedSize = nil
       let start = try HeadedStream(CountingStream(stream, consumed), headSize: Self.headSize)
       codec = options.decompresses ? start.withHead { Codec.detect($0) } : nil
-      let decoded = try codec.map {
-        try HeadedStream($0.open(start, name: name, options: options), headSize: Self.headSize)
-      }
+      let decoded = try codec.map { try $0.decoded(start, name: name, options) }
       content = .stream(decoded ?? start)
       head = (decoded ?? start).head
     }
+  }
+}
+
+extension Codec {
+  /// What `input` decodes to; throws where that is compressed again, which nobody wants on a disk.
+  fileprivate func decoded(
+    _ input: any ByteStream, name: String, _ options: DecodingOptions
+  ) throws -> HeadedStream {
+    let decoded = try HeadedStream(open(input, name: name, options: options), headSize: InputFile.headSize)
+    if let inner = decoded.withHead({ Codec.detectSignature($0) }) {
+      throw ImageError(
+        .unsupported, format: self.name, file: name,
+        "it is compressed twice, with \(inner.name) and then with \(self.name); decode it once on the way in")
+    }
+    return decoded
   }
 }
 

@@ -52,6 +52,15 @@ import Threads
     #expect(error?.description.contains("\(command) \(folder.path)/file |") == true)
   }
 
+  @Test(arguments: ["file", "pipe"]) func compressedTwiceIsAnError(_ name: String) throws {
+    let folder = TemporaryFolder()
+    try folder.write(Self.image, "in")
+    try shell("gzip -c in | zstd -q > file; mkfifo pipe; cat file > pipe & :", in: folder)
+    let error = #expect(throws: ImageError.self) { try InputFile.open(folder.path.appending(name)) }
+    #expect(error?.description.contains("with gzip and then with zstd") == true, "\(error?.description ?? "")")
+    #expect(try contents(InputFile.open(folder.path.appending("file"), decompressing: false)).count > 0)
+  }
+
   @Test func foldersAndMissingFilesAreErrors() {
     #expect(throws: IOError.self) { try InputFile.open("/tmp") }
     #expect(throws: IOError.self) { try InputFile.open("/nonexistent/file.aa") }
