@@ -144,7 +144,7 @@ package struct SplitNames: Equatable {
 
   /// The set of `prefix` that `suffix` belongs to, if its first piece is there.
   private static func set(_ prefix: String, _ suffix: String, _ folder: Set<String>) -> SplitNames? {
-    guard let alphabet = SplitSuffix.alphabet(of: suffix), !extensions.contains(suffix) else { return nil }
+    guard let alphabet = SplitSuffix.alphabet(of: suffix) else { return nil }
     let scheme = scheme(alphabet, prefix, suffix, folder)
     guard let own = scheme.index(of: suffix) else { return nil }
     func name(_ index: Int) -> String { prefix + scheme.suffix(index) }
@@ -159,7 +159,8 @@ package struct SplitNames: Equatable {
       guard !extensions.contains(suffix), SplitSuffix.alphabet(of: suffix) == alphabet else { return false }
       return scheme.index(of: suffix).map { $0 > names.count } ?? false
     }
-    guard own < names.count || hasLater else { return nil }
+    // Behind all the pieces before it even `gz` is the 182nd piece.
+    guard own < names.count || hasLater && !extensions.contains(suffix) else { return nil }
     return SplitNames(names: names, missing: hasLater ? name(names.count) : nil)
   }
 

@@ -73,7 +73,8 @@ struct StaleSignatureTests {
   @Test(arguments: [("btrfs", "mkfs.btrfs -q -M disk"), ("reiserfs", "mkfs.reiserfs -qff disk")])
   func behindTheStart(_ type: String, _ script: String) throws { try restore("high", over: type, script) }
 
-  @Test(arguments: CraftedSuperblock.all) func crafted(_ superblock: CraftedSuperblock) throws {
+  /// But for BitLocker, the half of whose mark is where the Btrfs has its own.
+  @Test(arguments: CraftedSuperblock.all.filter { $0.type != "BitLocker" }) func crafted(_ superblock: CraftedSuperblock) throws {
     try restore("low", over: superblock.type, superblock.shell)
   }
 }

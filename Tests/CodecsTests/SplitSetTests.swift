@@ -113,6 +113,18 @@ import Threads
     #expect(try SourceByteStream(set).readAll() == Array("123".utf8))
   }
 
+  /// The 182nd piece of a set ends in `gz`, the 299th in `lz`.
+  @Test(arguments: ["gz", "lz", "dd", "md", "zst"]) func piecesThatLookLikeExtensions(_ suffix: String) throws {
+    let folder = TemporaryFolder()
+    try folder.write([UInt8](repeating: 7, count: 700), "in")
+    // Alone, or with a gap before it, it is a file of its own.
+    try shell("touch x.aa x.\(suffix)", in: folder)
+    #expect(try SplitSet.open(folder.path.appending("x.\(suffix)")) == nil)
+    if suffix == "zst" { return }
+    try shell("split -b 1 in x.", in: folder)
+    #expect(try SplitSet.open(folder.path.appending("x.\(suffix)"))?.pieces.count == 700)
+  }
+
   @Test func aPieceThatShrinksIsAnError() throws {
     let folder = TemporaryFolder()
     try shell("printf 1111 > x.aa; printf 2222 > x.ab; printf 3 > x.ac", in: folder)

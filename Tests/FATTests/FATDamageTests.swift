@@ -129,6 +129,8 @@ private struct Patient {
       #expect(try FileTree.difference(FileTree.read(volume), expected) == [] && !expected.isEmpty)
       #expect(volume.warnings.count == 1 && volume.warnings[0].contains("copy in sector 6"), "\(volume.warnings)")
       #expect(volume.identity.label == "LABEL")
+      let writable = try WritableFATVolume(patient.disk, isRehearsal: true)
+      #expect(throws: ImageError.self) { try writable.requireWritable() }
       #expect(try volume.quickCheck().findings.contains { $0.severity == .damage && $0.sentence.contains("copy in") })
       // Each of these tells that it is no copy after all.
       let wrongs: [(Int, [UInt8])] = [(13, [3]), (16, [0]), (21, [0x11]), (36, [0, 0, 0, 0]), (50, [7]), (82, [0x11])]
