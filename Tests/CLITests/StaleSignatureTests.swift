@@ -74,7 +74,8 @@ struct StaleSignatureTests {
   func behindTheStart(_ type: String, _ script: String) throws { try restore("high", over: type, script) }
 
   /// But for BitLocker, the half of whose mark is where the Btrfs has its own.
-  @Test(arguments: CraftedSuperblock.all.filter { $0.type != "BitLocker" }) func crafted(_ superblock: CraftedSuperblock) throws {
+  @Test(arguments: CraftedSuperblock.all.filter { $0.type != "BitLocker" })
+  func crafted(_ superblock: CraftedSuperblock) throws {
     try restore("low", over: superblock.type, superblock.shell)
   }
 }
