@@ -39,7 +39,7 @@ import Testing
       first=image; test -e image || first=image.000
       script -qec "partimage -b -c -M -o restore \(theirs.node) $PWD/$first" /dev/null > log < /dev/null || true
       \(Self.restore) --yes $first \(ours.node); cmp \(theirs.node) \(ours.node)
-      e2fsck -fn \(ours.node); \(Self.restore) --check $first | grep -q sound
+      e2fsck -fn \(ours.node); \(Self.restore) --check $first | grep -c sound
       """)
   }
 }

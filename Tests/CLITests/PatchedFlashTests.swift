@@ -40,7 +40,7 @@ struct PatchedFlashTests {
       try scratch.shell(
         """
         sgdisk -v \(loop.node) | grep 'No problems found' > /dev/null; dd if=\(loop.node) of=ext.now bs=1M skip=9 count=40 status=none
-        e2fsck -fn ext.now; debugfs -R 'cat /etc/hostname' ext.now 2> /dev/null | grep -qx flashed
+        e2fsck -fn ext.now; debugfs -R 'cat /etc/hostname' ext.now 2> /dev/null | grep -cx flashed
         """)
     }
   }
@@ -79,7 +79,7 @@ struct PatchedFlashTests {
     #expect(ran.status == 73 && ran.error.contains("--patch-rm 2:/none: /none: there is no such file"), "\(ran.text)")
     #expect(ran.error.contains("is written but not wholly patched"), "\(ran.text)")
     try scratch.shell(
-      "! sfdisk -J \(loop.node) 2> /dev/null; head -c 34816 \(loop.node) | tr -d '\\0' | wc -c | grep -qx 0")
+      "! sfdisk -J \(loop.node) 2> /dev/null; head -c 34816 \(loop.node) | tr -d '\\0' | wc -c | grep -cx 0")
     // The steps were tried together: not even the first was made.
     try scratch.shell("dd if=\(loop.node) of=ext.now bs=1M skip=9 count=40 status=none; cmp ext.now ext")
   }
@@ -102,7 +102,7 @@ struct PatchedFlashTests {
       guard ran.status == 0 else { continue }
       tried += 1
       try scratch.shell(
-        "dd if=whole.raw of=part bs=512 skip=\(start / 512) status=none; debugfs -R 'cat /patched' part 2> /dev/null | grep -qx yes; rm whole.raw"
+        "dd if=whole.raw of=part bs=512 skip=\(start / 512) status=none; debugfs -R 'cat /patched' part 2> /dev/null | grep -cx yes; rm whole.raw"
       )
     }
     #expect(tried > 0)

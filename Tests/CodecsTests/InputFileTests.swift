@@ -55,7 +55,9 @@ import Threads
   @Test(arguments: ["file", "pipe"]) func compressedTwiceIsAnError(_ name: String) throws {
     let folder = TemporaryFolder()
     try folder.write(Self.image, "in")
-    try shell("gzip -c in | zstd -q > file; mkfifo pipe; cat file > pipe & :", in: folder)
+    // A writer that nobody reads from would never end, and hold the test run's own output.
+    try shell("gzip -c in | zstd -q > file", in: folder)
+    if name == "pipe" { try shell("mkfifo pipe; cat file > pipe & :", in: folder) }
     let error = #expect(throws: ImageError.self) { try InputFile.open(folder.path.appending(name)) }
     #expect(error?.description.contains("with gzip and then with zstd") == true, "\(error?.description ?? "")")
     #expect(try contents(InputFile.open(folder.path.appending("file"), decompressing: false)).count > 0)
