@@ -106,6 +106,12 @@ let package = Package(
       name: "restore",
       dependencies: ["CommandOptions", "Flashing", "Flow", "Images", "Patching", "Terminal", arguments],
       exclude: ["restore.1"], swiftSettings: strict),
+    .executableTarget(
+      name: "bench",
+      dependencies: [
+        "Flow", "Images", "Codecs", "BlockIO", "Bytes", "Threads", "CDeflate", "CZlib", "CZstd", arguments, system,
+      ],
+      swiftSettings: strict),
 
     .target(
       name: "Support", dependencies: ["BlockIO", "Bytes", "Filesystems", "Threads", system], path: "Tests/Support",

@@ -87,6 +87,14 @@ package struct BlockDevice: Sendable, Hashable {
   /// Whether the device has a write cache of its own that flushing empties.
   package var hasWriteCache: Bool { disk.attribute("queue/write_cache") == "write back" }
 
+  /// What the kernel says of the disk's request queue.
+  package var queue: DeviceQueue {
+    func number(_ name: String) -> Int? { disk.attribute("queue/" + name).flatMap { Int($0) } }
+    return DeviceQueue(
+      longestRequest: number("max_sectors_kb").map { $0.multipliedReportingOverflow(by: 1024).partialValue },
+      bestRequest: number("optimal_io_size"), depth: number("nr_requests"))
+  }
+
   /// For a loop device, the file or device it shows, as the kernel names it.
   package var loopBackingFile: FilePath? { attribute("loop/backing_file").map { FilePath($0) } }
 

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 package import SystemPackage
 
 /// A regular file as a disk, sparse where nothing was written.
@@ -11,6 +12,14 @@ package final class FileTarget: BlockTarget {
   private let finalByteCount: UInt64?
   package var sectorSize: Int { 1 }
   package let isKnownZero: Bool
+  /// Bytes that have gone into the page cache.
+  private let cached = Atomic<UInt64>(0)
+
+  /// The shortest write that goes past the page cache, in bytes: each such write into a hole costs two changes of the
+  /// filesystem's journal, while the cache gathers short ones and has them placed together.
+  private static let shortestDirect = 256 << 10
+  /// How many bytes gather in the page cache before they are written back.
+  private static let writeBackInterval: UInt64 = 16 << 20
 
   package var path: FilePath { file.path }
 
@@ -60,9 +69,17 @@ package final class FileTarget: BlockTarget {
   private static func isAligned(_ offset: UInt64, _ count: Int) -> Bool { (offset | UInt64(count)) % 4096 == 0 }
 
   package func write(_ bytes: RawSpan, at offset: UInt64) throws {
-    if directFile != nil, Self.isAligned(offset, bytes.byteCount), try writeDirectly(bytes, at: offset) { return }
+    if directFile != nil, bytes.byteCount >= Self.shortestDirect, Self.isAligned(offset, bytes.byteCount),
+      try writeDirectly(bytes, at: offset)
+    {
+      return
+    }
     try file.write(bytes, at: offset)
-    _ = clinux_start_write_back(file.descriptor, Int64(clamping: offset), Int64(bytes.byteCount))
+    let (before, after) = cached.wrappingAdd(UInt64(bytes.byteCount), ordering: .relaxed)
+    if before / Self.writeBackInterval != after / Self.writeBackInterval {
+      // Of the whole file; it only has to begin.
+      _ = clinux_start_write_back(file.descriptor, 0, 0)
+    }
   }
 
   /// Writes past the cache; false where that is refused.

@@ -19,6 +19,11 @@ package struct DecodingStep {
   package let produced: Int
   /// Whether the member has ended and all its checksums were right.
   package let isEnd: Bool
+
+  package init(produced: Int, isEnd: Bool) {
+    self.produced = produced
+    self.isEnd = isEnd
+  }
 }
 
 /// What may follow the last member of a stream.

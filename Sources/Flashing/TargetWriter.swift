@@ -19,11 +19,6 @@ struct TargetWriter {
   /// Raised by somebody else who wants the work to end.
   var stop: StopFlag?
 
-  /// One worker for each core, and one more to have a write under way while they decode; 8 at most.
-  static var defaultWorkers: Int {
-    min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1) + 1, 8)
-  }
-
   /// Writes `content`; `report` names the source and target and gets the figures.
   ///
   /// With `hasTable`, the target being a whole disk, the partition table is kept off it until everything else is right,
@@ -104,16 +99,18 @@ struct TargetWriter {
     let canReadBack: Bool
     let map: any ExtentMap
     fileprivate let digests: Digests?
+    fileprivate let options: CopyOptions
     /// The source, where it can be read again.
     fileprivate let disk: (any BlockSource)?
     var report: FlashReport
   }
 
-  /// How copying and verifying run.
-  private var options: CopyOptions {
-    var options = CopyOptions(workers: request.workers ?? Self.defaultWorkers, policy: request.policy)
-    // Clusters larger than a chunk would be decoded once for each chunk.
-    options.chunkSize = max(options.chunkSize, decodingUnit)
+  /// How copying to `opened` and verifying it run.
+  private func options(for opened: OpenedTarget) -> CopyOptions {
+    let queue = opened.device.flatMap { BlockDevice($0.status) }?.queue
+    var options = CopyOptions(
+      cores: sysconf(Int32(_SC_NPROCESSORS_ONLN)), queue: queue, decodingUnit: decodingUnit, policy: request.policy)
+    if let workers = request.workers { options.workers = workers }
     options.isInterrupted = { [stop] in clinux_interrupt_count() > 0 || stop?.isRaised ?? false }
     return options
   }
@@ -125,6 +122,7 @@ struct TargetWriter {
     var report = report
     let verifies = (request.verifies ?? (opened.device != nil)) && opened.canReadBack
     let counters = progress.counters
+    let options = options(for: opened)
     let known: UInt64? =
       switch content {
       case .disk(let disk): disk.byteCount
@@ -152,7 +150,8 @@ struct TargetWriter {
     report.writeSeconds = start.duration(to: .now).seconds
     report.add(Figures(counters), since: before)
     return Written(
-      target: target, canReadBack: opened.canReadBack, map: map, digests: digests, disk: disk, report: report)
+      target: target, canReadBack: opened.canReadBack, map: map, digests: digests, options: options, disk: disk,
+      report: report)
   }
 
   /// Reads back what was written, where that is wanted; throws `VerificationFailure`.
@@ -163,7 +162,8 @@ struct TargetWriter {
     let before = Figures(counters)
     progress.enter(.verifying, total: written.report.written + written.report.zeroed)
     written.report.bad = try Flow.verify(
-      written.target, against: digests, map: written.map, source: written.disk, options: options, progress: counters)
+      written.target, against: digests, map: written.map, source: written.disk, options: written.options,
+      progress: counters)
     written.report.verified = counters.verified.load(ordering: .relaxed) - before.verified
     written.report.verifySeconds = start.duration(to: .now).seconds
     guard written.report.bad.isEmpty else {

@@ -37,25 +37,6 @@ package struct CopyPolicy: Sendable {
   }
 }
 
-/// How a copy runs.
-package struct CopyOptions: Sendable {
-  /// Threads that read, decode and write at once.
-  package var workers = 4
-  /// The longest write in bytes: a multiple of 4096 and of the target's sector size; none crosses a multiple of it.
-  package var chunkSize = 1 << 20
-  package var policy = CopyPolicy()
-  /// Asked before each step; true ends the copy with `Interrupted`.
-  package var isInterrupted: @Sendable () -> Bool = { false }
-
-  package init() {}
-
-  package init(workers: Int, chunkSize: Int = 1 << 20, policy: CopyPolicy = CopyPolicy()) {
-    self.workers = workers
-    self.chunkSize = chunkSize
-    self.policy = policy
-  }
-}
-
 /// The user stopped the copy.
 package struct Interrupted: Error, CustomStringConvertible {
   package init() {}

@@ -103,7 +103,7 @@ struct LaneShare: Sendable {
   init(parts: Int, request: FlashRequest, stop: StopFlag) {
     let cores = max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1)
     let room = Int(clamping: Self.availableMemory / 2 / Self.memory)
-    let total = request.workers ?? TargetWriter.defaultWorkers
+    let total = request.workers ?? CopyOptions(cores: cores, queue: nil).workers
     lanes = max(1, min(parts, cores, room, total))
     workers = max(1, total / lanes)
     self.stop = stop

@@ -1,0 +1,9 @@
+import ArgumentParser
+
+/// Measures what the two tools cannot show from outside; `Scripts/bench` runs it. It is not installed.
+@main
+struct Bench: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "bench", abstract: "Measures parts of qflash by themselves.",
+    subcommands: [TechniqueCommand.self, SimulationCommand.self])
+}
