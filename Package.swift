@@ -120,7 +120,8 @@ let package = Package(
     .testTarget(
       name: "PartcloneTests", dependencies: ["Images", "BlockIO", "Bytes", "Threads", "Flow", "Support", system],
       swiftSettings: relaxed),
-    .testTarget(name: "BlockIOTests", dependencies: ["BlockIO", "Threads", "Support", system], swiftSettings: relaxed),
+    .testTarget(
+      name: "BlockIOTests", dependencies: ["BlockIO", "Bytes", "Threads", "Support", system], swiftSettings: relaxed),
     .testTarget(
       name: "BackupTests", dependencies: ["Images", "BlockIO", "Bytes", "Support", system], swiftSettings: relaxed),
     .testTarget(

@@ -15,6 +15,7 @@ TECHNIQUES = [
     ("zero-offload", "plain.qcow2", True, "zeroing left to the device"),
     ("inline", "plain.qcow2", True, "a chunk read and written by one thread instead of handed on through a ring"),
     ("workers", "zlib.qcow2", True, "one worker for each core and one more, instead of one"),
+    ("short-writes-cached", None, True, "writes of less than 256 KiB to a file left to the page cache"),
     ("decode-ahead", "partition.pc.gz", True, "decoding beside checking and writing"),
     ("parallel-decoding", "partition.pc.xz", False, "blocks of xz on all cores"),
     ("parallel-decoding", "partition.pc.bz2", False, "blocks of bzip2 on all cores"),
@@ -42,20 +43,23 @@ class Parts:
 
     def measure_techniques(self):
         for name, image, writes, text in TECHNIQUES:
-            path = self.workloads.get(image)
-            self.warm(path)
+            path = self.workloads.get(image) if image else "nothing"
             words = ["technique", name, "--image", path, "--rounds", str(self.chosen.pairs)]
-            if writes:
+            if image:
+                self.warm(path)
+            if not image:
+                words += ["--target", self.targets.file]
+            elif writes:
                 self.targets.attach()
                 self.targets.fill(0xAA)
                 words += ["--target", self.targets.loop]
             found, _ = self.run_part(words)
-            if writes and image.endswith(".qcow2"):
+            if image and writes and image.endswith(".qcow2"):
                 same_disk(self.workloads, self.targets, "loop")
             on, off = found["on"], found["off"]
             entry = {
                 "name": name if name != "parallel-decoding" else f"{name} ({image.rsplit('.', 1)[1]})", "text": text,
-                "workload": f"{image}{' to the loop device' if writes else ''}",
+                "workload": f"{image}{' to the loop device' if writes else ''}" if image else "fragments to a file",
                 "on": spread([s["wall"] for s in on]), "off": spread([s["wall"] for s in off]),
                 "ratio": spread([a["wall"] / b["wall"] for a, b in zip(on, off)]),
                 "ratio_cpu": spread([a["cpu"] / max(b["cpu"], 1e-6) for a, b in zip(on, off)]),

@@ -75,7 +75,8 @@ class Bench(Parts, SmallThings):
         if target == "loop":
             self.targets.attach()
         where = self.targets.path(target)
-        peers = job.peers(image, target, where)
+        peers = [peer for peer in job.peers(image, target, where)
+                 if not self.chosen.peers or peer[0].startswith(tuple(self.chosen.peers.split(",")))]
         if self.chosen.quick:
             # One that does not end on a tick of two seconds, which would hide or feign a loss.
             peers = [(n, c.replace("partclone.restore ", "partclone.restore -f 0 "), *rest) for n, c, *rest in peers[:1]]
@@ -134,7 +135,10 @@ class Bench(Parts, SmallThings):
         for name, (command, zeroed) in runners.items():
             if self.chosen.quick and name != "ours":
                 continue
-            pattern = 0xAA if filled and target == "loop" and not zeroed else None
+            # Ours over 0xAA, so that what is not written shows; peers over what is right already but for backups, where
+            # unused blocks are looked at, too.
+            fills = name.startswith("ours") or job.partition
+            pattern = 0xAA if filled and fills and target == "loop" and not zeroed else None
             if pattern is not None:
                 self.targets.fill(pattern)
             self.targets.ready(target, zeroed, self.targets.size if zeroed else None)

@@ -64,6 +64,8 @@ class Targets:
             self.flush("loop")
         if os.path.exists(self.file):
             os.unlink(self.file)
+        # What an earlier run left to be written or given back would be paid for by this one.
+        do(["sync", "-f", self.folder], self.folder)
         if target == "file" and file_size:
             with open(self.file, "wb") as file:
                 file.truncate(file_size)

@@ -15,9 +15,7 @@ package final class FileTarget: BlockTarget {
   /// Bytes that have gone into the page cache.
   private let cached = Atomic<UInt64>(0)
 
-  /// The shortest write that goes past the page cache, in bytes: each such write into a hole costs two changes of the
-  /// filesystem's journal, while the cache gathers short ones and has them placed together.
-  private static let shortestDirect = 256 << 10
+  private let shortestDirect: Int
   /// How many bytes gather in the page cache before they are written back.
   private static let writeBackInterval: UInt64 = 16 << 20
 
@@ -25,7 +23,11 @@ package final class FileTarget: BlockTarget {
 
   /// Takes `file`, which is open to read and write, for a disk of `byteCount` bytes (nil: not known yet), and changes
   /// nothing in it before `empty`.
-  package init(_ file: consuming OpenFile, byteCount: UInt64?, direct: Bool) {
+  ///
+  /// Writes of fewer than `shortestDirect` bytes go through the page cache: past it, each one into a hole costs two
+  /// changes of the filesystem's journal, while the cache gathers them and has them placed together.
+  package init(_ file: consuming OpenFile, byteCount: UInt64?, direct: Bool, shortestDirect: Int = 256 << 10) {
+    self.shortestDirect = shortestDirect
     finalByteCount = byteCount
     self.byteCount = byteCount ?? UInt64(Int64.max)
     if direct {
@@ -47,6 +49,7 @@ package final class FileTarget: BlockTarget {
     self.byteCount = max(size, byteCount)
     finalByteCount = nil
     directFile = nil
+    shortestDirect = .max
     isKnownZero = false
     self.file = file
   }
@@ -69,7 +72,7 @@ package final class FileTarget: BlockTarget {
   private static func isAligned(_ offset: UInt64, _ count: Int) -> Bool { (offset | UInt64(count)) % 4096 == 0 }
 
   package func write(_ bytes: RawSpan, at offset: UInt64) throws {
-    if directFile != nil, bytes.byteCount >= Self.shortestDirect, Self.isAligned(offset, bytes.byteCount),
+    if directFile != nil, bytes.byteCount >= shortestDirect, Self.isAligned(offset, bytes.byteCount),
       try writeDirectly(bytes, at: offset)
     {
       return

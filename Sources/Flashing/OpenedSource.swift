@@ -55,7 +55,7 @@ package struct OpenedSource {
     guard file.name != "-" || isatty(STDIN_FILENO) == 0 else {
       throw RequestError("standard input is a terminal: pipe the image into it")
     }
-    var options = DecodingOptions(workers: request.workers ?? 2)
+    var options = DecodingOptions(workers: request.workers ?? Self.decoders)
     options.tap = file.tap
     let joined = try InputFile.open(
       FilePath(file.name), decompressing: file.decompresses, options: options, isImage: Self.isImage)
@@ -75,6 +75,9 @@ package struct OpenedSource {
     let pieces = input.parts.count
     notes = pieces > 1 ? ["\(input.name): \(pieces) pieces, \(describeSize(input.storedSize ?? 0)) in all"] : []
   }
+
+  /// Threads that decode: one for each core, 2 at least, and no more than 8, since each may hold decoded bytes.
+  private static var decoders: Int { min(max(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 2), 8) }
 
   /// Something that was put together rather than opened.
   init(name: String, image: Image, content: Image.Content, like source: OpenedSource? = nil, files: [ImageFile] = []) {

@@ -1,6 +1,8 @@
 import ArgumentParser
 
-/// Measures what the two tools cannot show from outside; `Scripts/bench` runs it. It is not installed.
+/// Measures what the two tools cannot show from outside.
+///
+/// `Scripts/bench` runs it; it is not installed.
 @main
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -42,7 +42,9 @@ extension Technique {
     Technique(name: "bitmap-words") { _ in
       // 2^29 blocks, one of 2^12 stored.
       var bits = Buffer(zeroes: Workload.sampleSize)
-      for byte in stride(from: 0, to: bits.count, by: 512) { bits.fill(byte, 1) { $0.storeBytes(of: 1, as: UInt8.self) } }
+      for byte in stride(from: 0, to: bits.count, by: 512) {
+        bits.fill(byte, 1) { $0.storeBytes(of: 1, as: UInt8.self) }
+      }
       let map = SharedBuffer(bits)
       return (on: { require(map.runsByWords == map.count / 512) }, off: { require(map.runsByBits == map.count / 512) })
     },
@@ -111,13 +113,15 @@ private final class Clusters {
 
   init(_ work: Workload, compress: (UnsafeRawBufferPointer) -> [UInt8]) throws {
     let sample = try work.sample()
-    sample.withBytes { unsafe $0.withUnsafeBytes { bytes in
-      for start in stride(from: 0, to: sample.count, by: Self.size) {
-        let cluster = unsafe UnsafeRawBufferPointer(rebasing: bytes[start..<(start + Self.size)])
-        let packed = unsafe compress(cluster)
-        if !packed.isEmpty { stored.append(packed) }
+    sample.withBytes {
+      unsafe $0.withUnsafeBytes { bytes in
+        for start in stride(from: 0, to: sample.count, by: Self.size) {
+          let cluster = unsafe UnsafeRawBufferPointer(rebasing: bytes[start..<(start + Self.size)])
+          let packed = unsafe compress(cluster)
+          if !packed.isEmpty { stored.append(packed) }
+        }
       }
-    } }
+    }
   }
 
   /// Decodes every cluster with `decode`, which must fill the output.

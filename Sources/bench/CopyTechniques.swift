@@ -39,6 +39,14 @@ extension Technique {
         off: { try work.copy(.disk(work.disk()), to: work.device(), CopyOptions(workers: 1)) }
       )
     },
+    Technique(name: "short-writes-cached") { work in
+      // 1 GiB of data in pieces of 32 KiB, to a new file.
+      let image = try SimulatedImage(byteCount: 4 << 30, isCompressed: false, fragment: 32 << 10)
+      return (
+        on: { try work.copy(.disk(image), to: work.newFile(of: image)) },
+        off: { try work.copy(.disk(image), to: work.newFile(of: image, shortestDirect: 0)) }
+      )
+    },
     Technique(name: "decode-ahead") { work in
       (
         on: { try work.copy(work.content(), to: work.device()) },

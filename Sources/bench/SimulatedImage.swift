@@ -2,17 +2,21 @@ import BlockIO
 import Bytes
 import CDeflate
 
-/// An image that is all data: copied from memory, or decoded from one deflated cluster again and again.
+/// An image that is all data, or a quarter of it in fragments: copied from memory, or decoded from one deflated cluster
+/// again and again.
 final class SimulatedImage: BlockSource {
   let byteCount: UInt64
   private let cluster: Buffer
   /// The cluster's deflated bytes; nil where nothing is decoded.
   private let deflated: Buffer?
+  /// Bytes of data before three times as many of nothing; 0 where all is data.
+  private let fragment: UInt64
 
   private static let clusterSize = 64 << 10
 
-  init(byteCount: UInt64, isCompressed: Bool) throws {
+  init(byteCount: UInt64, isCompressed: Bool, fragment: UInt64 = 0) throws {
     self.byteCount = byteCount
+    self.fragment = fragment
     var cluster = Buffer(count: Self.clusterSize)
     cluster.fill(0, Self.clusterSize) { Self.fillLikeText(&$0) }
     deflated = isCompressed ? try Self.deflate(cluster.prefix(Self.clusterSize)) : nil
@@ -45,7 +49,13 @@ final class SimulatedImage: BlockSource {
     return packed
   }
 
-  func extent(at offset: UInt64, limit: UInt64) -> Extent { Extent(.data, offset: offset, length: limit - offset) }
+  func extent(at offset: UInt64, limit: UInt64) -> Extent {
+    guard fragment > 0 else { return Extent(.data, offset: offset, length: limit - offset) }
+    let place = offset % (4 * fragment)
+    let isData = place < fragment
+    let end = offset - place + (isData ? 1 : 4) * fragment
+    return Extent(isData ? .data : .zero, offset: offset, length: min(end, limit) - offset)
+  }
 
   func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws {
     let decompressor = unsafe libdeflate_alloc_decompressor()

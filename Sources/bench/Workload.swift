@@ -37,6 +37,15 @@ struct Workload {
     return try DeviceTarget(FilePath(target), direct: direct)
   }
 
+  /// A new file in place of the target, for `disk`.
+  func newFile(of disk: any BlockSource, shortestDirect: Int = 256 << 10) throws -> FileTarget {
+    guard let target else { throw ValidationError("this technique needs --target") }
+    let file = try OpenFile(FilePath(target), .readWrite, options: [.create, .truncate], permissions: .ownerReadWrite)
+    let new = FileTarget(file, byteCount: disk.byteCount, direct: true, shortestDirect: shortestDirect)
+    try new.empty()
+    return new
+  }
+
   /// Copies `content` to `target` and flushes it.
   func copy(_ content: Image.Content, to target: any BlockTarget, _ options: CopyOptions? = nil) throws {
     let options = options ?? CopyOptions(workers: Self.decoders + 1)
