@@ -24,7 +24,7 @@ class Bench(Parts, SmallThings):
         self.chosen, self.programs, self.workloads, self.targets = chosen, programs, workloads, targets
         self.rows, self.extras, self.begin = [], [], time.monotonic()
         self.techniques, self.simulations = [], []
-        self.baseline = {}
+        self.baseline, self.load = {}, None
 
     def late(self):
         return self.chosen.quick and time.monotonic() - self.begin > QUICK_SECONDS
@@ -67,11 +67,13 @@ class Bench(Parts, SmallThings):
             if decode is None:
                 # Ours with nowhere to write to: what decoding alone takes on all cores.
                 decode = min(measure(job.ours(self.programs, image, "null", "-"), self.targets.folder)["wall"]
-                             for _ in range(1 if self.chosen.quick else 2))
+                             for _ in range(1 if self.chosen.quick or self.chosen.pairs == 1 else 2))
             self.measure_target(job, image, target, written, decode)
         return None
 
     def measure_target(self, job, image, target, written, decode):
+        # Of others, before anything of this runs.
+        self.load = round(os.getloadavg()[0], 1)
         if target == "loop":
             self.targets.attach()
         where = self.targets.path(target)
@@ -172,7 +174,7 @@ class Bench(Parts, SmallThings):
 
         row = {"workload": job.name, "target": target, "peer": peer, "option": option, "ours": of(ours),
                "written": written, "decode": decode, "write": min(writes) if writes else None, "roofline": roofline,
-               "rounds": len(ours)}
+               "rounds": len(ours), "files": self.workloads.description()["bytes"], "load": self.load}
         row["share"] = roofline / row["ours"]["wall"]["median"]
         if theirs:
             row["theirs"] = of(theirs)

@@ -28,13 +28,13 @@ def markdown(result):
     lines = [
         f"Commit {result['commit']}, {result['date']}; {machine['processor']}, {machine['cores']} cores, "
         f"{machine['memory']} GiB, Linux {machine['kernel']}, {machine['filesystem']}, loop device "
-        f"{machine['loop']}; load {machine['load']} at the start. Disk of {about['size'] / 2**30:.2f} GiB holding "
+        f"{machine['loop']}. Disk of {about['size'] / 2**30:.2f} GiB holding "
         f"{about['files']} files, {about['bytes'] / 2**30:.2f} GiB (names {about['names']}). "
-        f"{result['rounds']} rounds. {machine['tools']}.",
+        f"{machine['tools']}.",
         "",
-        "| workload | to | peer | ours, s | peer, s | ratio | ours synced | peer synced | ratio synced "
+        "| workload | to | rounds | load | peer | ours, s | peer, s | ratio | ours synced | peer synced | ratio synced "
         "| ours user+sys | peer user+sys | CPU ratio | ours MiB | peer MiB | decode | dd | share of roofline | goal |",
-        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     met = {"ratio": "met", "roofline": "met (roofline)", "no": "**missed**"}
     for row in result["rows"]:
@@ -43,7 +43,7 @@ def markdown(result):
         peak = [f"{s['rss']['max'] / 1024:.0f}" if s else "–" for s in (ours, theirs)]
         peer = (row["peer"] or "–") + (f" (ours with {row['option']})" if row["option"] else "")
         cells = [
-            row["workload"], row["target"], peer.replace("|", "\\|"), spread_text(ours["wall"]),
+            row["workload"] + sized(row, about), row["target"], str(row["rounds"]), str(row.get("load", "–")), peer.replace("|", "\\|"), spread_text(ours["wall"]),
             spread_text(theirs["wall"]) if theirs else "–", spread_text(row["ratio"]) if theirs else "–",
             seconds(ours["synced"]["median"]), seconds(theirs["synced"]["median"]) if theirs else "–",
             spread_text(row["ratio_synced"]) if theirs else "–", cpu[0], cpu[1],
@@ -54,6 +54,12 @@ def markdown(result):
         lines.append("| " + " | ".join(cells) + " |")
     lines += small_lines(result) + technique_lines(result) + simulation_lines(result)
     return "\n".join(lines) + "\n"
+
+
+def sized(row, about):
+    """Of what size a row's workload is, where that is not as in the heading."""
+    files = row.get("files", about["bytes"])
+    return "" if files == about["bytes"] else f" ({files / 2**30:.2f} GiB of files)"
 
 
 def small_lines(result):
@@ -139,8 +145,10 @@ def save(result, path, is_quick):
             fresh = {key(entry): entry for entry in result[part]}
             merged = [fresh.pop(key(entry), entry) for entry in saved.get(part, [])]
             saved[part] = merged + list(fresh.values())
-        for part in ("date", "rounds", "commit", "workload", "machine"):
+        for part in ("date", "commit", "machine"):
             saved[part] = result[part]
+        if result["workload"]["bytes"] >= saved.get("workload", {"bytes": 0})["bytes"]:
+            saved["workload"] = result["workload"]
     with open(path, "w", encoding="utf-8") as file:
         json.dump(saved, file, indent=1)
         file.write("\n")

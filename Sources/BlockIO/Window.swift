@@ -36,5 +36,8 @@ extension Window: BlockTarget where Disk == any BlockTarget {
   package func readBack(at offset: UInt64, into buffer: inout MutableRawSpan) throws {
     try disk.readBack(at: start + offset, into: &buffer)
   }
+  package func nextStored(at offset: UInt64, limit: UInt64) -> UInt64 {
+    disk.nextStored(at: start + offset, limit: start + limit) - start
+  }
   package func flush() throws { try disk.flush() }
 }

@@ -19,14 +19,15 @@ struct StepUnits: Sendable {
   let block: UInt64
   /// Written steps never cross a multiple of this.
   let chunk: UInt64
-  /// The longest zeroed step.
-  let longestZero: UInt64 = 128 << 20
+  /// The longest zeroed step: any length where nothing has to be done for it.
+  let longestZero: UInt64
   /// Shorter zero ranges beside data are written along with it.
   let shortestZero: UInt64 = 32 << 10
 
   init(target: any BlockTarget, chunkSize: Int) {
     sector = UInt64(target.sectorSize)
     block = max(4096, sector)
+    longestZero = target.isKnownZero ? 1 << 40 : 128 << 20
     chunk = max(UInt64(chunkSize).aligned(down: block), block)
   }
 

@@ -41,10 +41,14 @@ package func verify(
     return bad
   } feed: {
     defer { windows.close() }
-    let count = (map.byteCount + digests.window - 1) / digests.window
-    for window in 0..<Int(count) {
+    let count = Int((map.byteCount + digests.window - 1) / digests.window)
+    var window = 0
+    while window < count {
       if options.isInterrupted() { throw Interrupted() }
+      window = try verifier.passHoles(from: window, count: count)
+      guard window < count else { return }
       guard windows.send(window) else { return }
+      window += 1
     }
   }
   return found.flatMap(\.self).sorted { $0.range.lowerBound < $1.range.lowerBound }
@@ -69,6 +73,22 @@ private struct Verifier: Sendable {
   let units: StepUnits
   let progress: Progress
 
+  /// The first of `count` windows from `first` on that has to be read.
+  ///
+  /// Those before it are holes in the target and were to be zero, so that nothing in them can differ.
+  func passHoles(from first: Int, count: Int) throws -> Int {
+    let start = UInt64(first) * digests.window
+    let stored = target.nextStored(at: start, limit: map.byteCount)
+    let last = stored >= map.byteCount ? count : Int(stored / digests.window)
+    var window = first
+    while window < last, digests.sum(ofWindow: window) == 0 { window += 1 }
+    if window > first {
+      let end = min(UInt64(window) * digests.window, map.byteCount)
+      try forEachCovered(start..<end) { progress.verified.wrappingAdd(UInt64($0.count), ordering: .relaxed) }
+    }
+    return window
+  }
+
   /// What is wrong with a window, or nil.
   func check(window: Int, buffer: inout Buffer) throws -> BadRange? {
     let covered = try coveredRanges(ofWindow: window)
@@ -86,18 +106,23 @@ private struct Verifier: Sendable {
   /// The ranges of a window that were written or zeroed, neighbours joined.
   private func coveredRanges(ofWindow window: Int) throws -> [Range<UInt64>] {
     let start = UInt64(window) * digests.window
-    let range = start..<min(start + digests.window, map.byteCount)
-    var planner = Planner(map, range: range, policy: policy, units: units, targetByteCount: target.byteCount)
     var covered: [Range<UInt64>] = []
-    while let step = try planner.next() {
-      guard step.action.isCovered else { continue }
-      if let last = covered.last, last.upperBound == step.offset {
-        covered[covered.count - 1] = last.lowerBound..<step.end
+    try forEachCovered(start..<min(start + digests.window, map.byteCount)) { range in
+      if let last = covered.last, last.upperBound == range.lowerBound {
+        covered[covered.count - 1] = last.lowerBound..<range.upperBound
       } else {
-        covered.append(step.offset..<step.end)
+        covered.append(range)
       }
     }
     return covered
+  }
+
+  /// Calls `body` with what was written or zeroed in `range`, in order.
+  private func forEachCovered(_ range: Range<UInt64>, _ body: (Range<UInt64>) -> Void) throws {
+    var planner = Planner(map, range: range, policy: policy, units: units, targetByteCount: target.byteCount)
+    while let step = try planner.next() {
+      if step.action.isCovered { body(step.offset..<step.end) }
+    }
   }
 
   /// The digest of `ranges` as the target holds them now.
