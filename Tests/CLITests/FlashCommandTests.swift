@@ -94,7 +94,13 @@ import Testing
       "/usr/bin/time -f %M '\(Machine.binaries)/qflash' -src huge.qcow2 -dst out.raw --verify; test $(stat -c %b out.raw) -le 12000"
     )
     let kibibytes = ran.error.split(separator: "\n").last.flatMap { Int($0) } ?? .max
-    #expect(kibibytes < 32 << 10, "\(ran.text)")
+    // What is not optimised is itself larger.
+    #if DEBUG
+      let limit = 48 << 10
+    #else
+      let limit = 32 << 10
+    #endif
+    #expect(kibibytes < limit, "\(ran.text)")
     let tail = try scratch.shell("dd if=out.raw bs=1M skip=$((14 << 20)) count=1 status=none | tr -d '\\011' | wc -c")
     #expect(tail.output == "0\n")
   }
