@@ -140,9 +140,10 @@ import Testing
   /// A lock on one of qemu's bytes, as a running machine or an exclusive user of the image holds it.
   @Test(arguments: [(101, true), (200, true), (100, false), (201, false), (103, false)])
   func lockedByte(_ byte: Int64, _ isRefused: Bool) throws {
-    let scratch = try Scratch()
-    try scratch.shell("qemu-img create -q -f qcow2 base 1M; qemu-img create -q -f qcow2 -b base -F qcow2 a")
     for name in ["a", "base"] {
+      // Files of its own: a program that another test is starting may hold the lock before for a moment longer.
+      let scratch = try Scratch()
+      try scratch.shell("qemu-img create -q -f qcow2 base 1M; qemu-img create -q -f qcow2 -b base -F qcow2 a")
       let holder = try OpenFile(FilePath(scratch.file(name)), .readWrite)
       try #require(clinux_share_range(holder.descriptor, byte, 1) == 0)
       if isRefused {
