@@ -12,12 +12,15 @@ package final class InterruptWatch: Sendable {
     _ = clinux_catch_interrupts()
     let isStopped = isStopped
     thread = Threads.Thread(name: "interrupts") {
-      var waited = 0
+      // Microseconds; short at first, so that nobody who is done at once waits for this thread to end.
+      var pause: UInt32 = 500
+      var waited: UInt32 = 0
       while !isStopped.update({ $0 }) {
-        usleep(50_000)
+        usleep(pause)
+        pause = min(pause * 2, 50_000)
         guard clinux_interrupt_count() > 0 else { continue }
-        waited += 1
-        if waited == 200 {
+        waited += pause
+        if waited >= 10_000_000 {
           printError("\nstopped: \(state())")
           _exit(130)
         }
