@@ -49,7 +49,7 @@ package struct DecodingOptions: Sendable {
 
   /// Bytes that may be decoded ahead of the reader where members are small or of any size; blocks of xz and members of
   /// lzip, which are large, may take all of `memory`.
-  var readAhead: Int { min(memory, (12 << 20) + max(workers, 1) * (8 << 20)) }
+  var readAhead: Int { min(memory, (8 << 20) + max(workers, 1) * (6 << 20)) }
 
   package init(workers: Int = 1, memory: Int? = nil) {
     self.workers = workers

@@ -89,7 +89,7 @@ package final class CompressedInput {
       (start, end) = (0, count)
     }
     guard length > capacity - start else { return }
-    capacity = max(length + refill, capacity * 2)
+    capacity = max(length + refill, min(capacity * 2, capacity + (1 << 20)))
     let larger = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 4096)
     unsafe larger.copyMemory(from: base + start, byteCount: count)
     unsafe base.deallocate()

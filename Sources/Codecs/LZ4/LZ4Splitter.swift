@@ -33,6 +33,8 @@ struct LZ4FrameEnd: Sendable {
 final class LZ4Splitter {
   /// Legacy frames have blocks of 8 MiB.
   private static let legacyBlock = 8 << 20
+  /// Blocks of other frames have at most 4 MiB: the decoding of one for each worker and two that wait fits in memory.
+  private static let largestBlock = 4 << 20
   /// Compressed bytes that are enough for one piece.
   private static let pieceSize = 256 << 10
 
@@ -49,9 +51,10 @@ final class LZ4Splitter {
     guard let linked = LZ4Decoder() else { throw input.outOfMemory() }
     let (codec, name) = (input.codec, input.name)
     let splitter = LZ4Splitter(input, linked)
+    let workers = max(options.workers, 1)
     return try OrderedPipeline<LZ4Piece>(
-      workers: max(options.workers, 1), memory: options.readAhead / 2, sequence: LZ4Sequence(codec: codec, name: name),
-      stop: options.stop,
+      workers: workers, memory: min(options.memory, (workers + 2) * Self.largestBlock),
+      sequence: LZ4Sequence(codec: codec, name: name), stop: options.stop,
       decoder: {
         { piece, output in
           if case .blocks(let blocks) = piece { try blocks.decode(into: output, codec: codec, name: name) }
@@ -99,7 +102,7 @@ final class LZ4Splitter {
         blocks += 1
         guard try input.fill(length) else { throw input.endsEarly() }
       }
-      if length >= Self.pieceSize || blocks * header.blockLimit >= 4 << 20 || field == 0 {
+      if length >= Self.pieceSize || blocks * header.blockLimit >= Self.largestBlock || field == 0 {
         try append(length, header.blockLimit, header.hasBlockChecksums, isLegacy: false, sink)
         (length, blocks) = (0, 0)
       }
@@ -146,7 +149,7 @@ extension LZ4Blocks {
   /// Decodes the blocks, whose sizes the splitter has checked.
   func decode(into output: PieceOutput<LZ4Piece>, codec: String, name: String) throws {
     let capacity = max(blockLimit, PieceOutput<LZ4Piece>.chunkSize)
-    var chunk = output.chunk(capacity)
+    var chunk = try output.chunk(capacity)
     var index = 0
     while index + 4 <= bytes.count {
       let field: UInt32 = unsafe bytes.span.bytes.littleEndian(at: index)
@@ -154,7 +157,7 @@ extension LZ4Blocks {
       let start = index + 4
       if capacity - chunk.count < blockLimit {
         try output.append(chunk)
-        chunk = output.chunk(capacity)
+        chunk = try output.chunk(capacity)
       }
       func damaged(_ detail: String) -> ImageError {
         let place = offset + UInt64(index)

@@ -10,16 +10,16 @@ package struct PieceOutput<Piece: Sendable>: Sendable {
   let queue: PieceQueue<Piece>
   let ticket: UInt64
 
-  /// An empty chunk to fill.
-  package func chunk(_ capacity: Int = chunkSize) -> Chunk { queue.chunk(capacity) }
+  /// An empty chunk to fill; waits while too much is waiting, and throws when nobody wants it any more.
+  package func chunk(_ capacity: Int = chunkSize) throws -> Chunk { try queue.chunk(capacity, for: ticket) }
 
-  /// Hands on a filled chunk; waits while too much is waiting, and throws when nobody wants it any more.
+  /// Hands on a filled chunk, one that `chunk(_:)` gave; throws when nobody wants it any more.
   package func append(_ chunk: Chunk) throws { try queue.append(chunk, to: ticket) }
 
   /// Hands on all of `stream`.
   package func append(contentsOf stream: any ByteStream) throws {
     while true {
-      let chunk = chunk()
+      let chunk = try chunk()
       let count = try chunk.append { try stream.read(into: &$0) }
       if count > 0 { try append(chunk) }
       if count < chunk.capacity { return }

@@ -3,8 +3,9 @@ import Threads
 
 /// The shared part of an ordered pipeline: pieces in stream order, what they have decoded to so far, and who waits.
 ///
-/// Memory is bounded: pieces and chunks that are held count against `memory`, and whoever would go above it waits,
-/// except for the piece that the reader is at, which may always hold two chunks, so that nothing can lock up.
+/// Memory is bounded: pieces and chunks, being filled or waiting, count against `memory`, and whoever would go above it
+/// waits, except for the piece that the reader is at, which may always have two chunks, so that nothing can lock up.
+/// Chunks kept for the next use count as well.
 package final class PieceQueue<Piece: Sendable>: Sendable {
   /// One piece's place in the order.
   struct Slot {
@@ -15,6 +16,8 @@ package final class PieceQueue<Piece: Sendable>: Sendable {
     var cost: Int
     var isTaken = false
     var chunks: Deque<Chunk> = []
+    /// Capacity of the chunks that are being filled, in bytes, and how many they are.
+    var filling = (byteCount: 0, count: 0)
     var hasDelivered = false
     var isDone = false
     var failure: (any Error)?
@@ -111,24 +114,33 @@ package final class PieceQueue<Piece: Sendable>: Sendable {
     }
   }
 
-  /// An empty chunk, a used one if there is one of that size; one of another size gives way to a new one.
-  func chunk(_ capacity: Int) -> Chunk {
-    let found = state.update { state -> Unshared<Chunk?> in
-      let index = state.spare.lastIndex { $0.capacity == capacity }
-      if index == nil, !state.spare.isEmpty { state.spare.removeFirst() }
-      return Unshared(index.map { state.spare.remove(at: $0) })
+  /// An empty chunk for a piece, a used one if there is one of that size; waits for room, and throws once nobody wants
+  /// what would be in it.
+  func chunk(_ capacity: Int, for ticket: UInt64) throws -> Chunk {
+    let found = state.update(when: { state in
+      guard !state.isCancelled, let index = state.index(of: ticket) else { return true }
+      return state.held + capacity <= memory
+        || index == 0 && state.slots[0].chunks.count + state.slots[0].filling.count < 2
+    }) { state -> Unshared<(isWanted: Bool, chunk: Chunk?)> in
+      guard !state.isCancelled, let index = state.index(of: ticket) else { return Unshared((false, nil)) }
+      state.held += capacity
+      state.slots[index].filling.byteCount += capacity
+      state.slots[index].filling.count += 1
+      let spare = state.spare.lastIndex { $0.capacity == capacity }
+      // One of another size gives way to a new one.
+      if spare == nil, !state.spare.isEmpty { state.spare.removeFirst() }
+      return Unshared((true, spare.map { state.spare.remove(at: $0) }))
     }
-    return found.value ?? Chunk(capacity: capacity)
+    guard found.value.isWanted else { throw Cancelled() }
+    return found.value.chunk ?? Chunk(capacity: capacity)
   }
 
   /// Appends decoded bytes to a piece; throws once nobody wants them.
   func append(_ chunk: Chunk, to ticket: UInt64) throws {
-    let isWanted = state.update(when: { state in
-      guard !state.isCancelled, let index = state.index(of: ticket) else { return true }
-      return state.held + chunk.capacity <= memory || index == 0 && state.slots[0].chunks.count < 2
-    }) { state in
+    let isWanted = state.update { state in
       guard !state.isCancelled, let index = state.index(of: ticket) else { return false }
-      state.held += chunk.capacity
+      state.slots[index].filling.byteCount -= chunk.capacity
+      state.slots[index].filling.count -= 1
       state.slots[index].chunks.append(chunk)
       return true
     }
@@ -141,6 +153,9 @@ package final class PieceQueue<Piece: Sendable>: Sendable {
     state.update { state in
       guard let index = state.index(of: ticket) else { return }
       state.slots[index].isDone = true
+      // What was begun and not handed on is gone.
+      state.held -= state.slots[index].filling.byteCount
+      state.slots[index].filling = (0, 0)
       state.slots[index].failure = failure.value
     }
   }
@@ -177,7 +192,7 @@ package final class PieceQueue<Piece: Sendable>: Sendable {
     state.update { state in
       state.held -= chunk.capacity
       let spare = state.spare.reduce(chunk.capacity) { $0 + $1.capacity }
-      if !state.isCancelled && spare <= max(memory - state.held, 4 * chunk.capacity) { state.spare.append(chunk) }
+      if !state.isCancelled && spare + state.held <= memory { state.spare.append(chunk) }
     }
   }
 
@@ -186,7 +201,8 @@ package final class PieceQueue<Piece: Sendable>: Sendable {
     state.update { state in
       guard state.slots.count >= 2 else { return }
       let cost = state.slots[0].cost + state.slots[1].cost
-      state.held -= state.slots[1].chunks.reduce(0) { $0 + $1.capacity }
+      // A worker may be at the second one still: what it makes is not wanted any more.
+      state.held -= state.slots[1].chunks.reduce(0) { $0 + $1.capacity } + state.slots[1].filling.byteCount
       state.slots.removeFirst(2)
       state.nextTicket += 1
       state.slots.prepend(Slot(ticket: state.nextTicket, piece: piece, cost: cost))
