@@ -52,8 +52,8 @@ let package = Package(
     .target(
       name: "Codecs",
       dependencies: [
-        "BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash", deques,
-        system,
+        "BlockIO", "Bytes", "Threads", "CLinux", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash",
+        deques, system,
       ],
       swiftSettings: strict),
     .target(

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -99,6 +100,8 @@ void *clinux_map_zeroed(size_t length) {
   return start == MAP_FAILED ? NULL : start;
 }
 int clinux_unmap(void *start, size_t length) { return munmap(start, length); }
+
+void clinux_map_blocks_from(size_t size) { (void)mallopt(M_MMAP_THRESHOLD, (int)size); }
 
 static volatile sig_atomic_t interrupts;
 static volatile sig_atomic_t last_signal;

@@ -55,6 +55,8 @@ int clinux_terminal_columns(int fd);
 /// calloc-like zeroed pages that take memory only once touched; NULL if refused.
 void *_Nullable clinux_map_zeroed(size_t length);
 int clinux_unmap(void *_Nonnull start, size_t length);
+/// mallopt(3): blocks of `size` bytes or more are mapped by themselves for good, so that freeing them gives them back.
+void clinux_map_blocks_from(size_t size);
 /// Catches SIGINT, SIGTERM and SIGHUP: each adds 1 to what `clinux_interrupt_count` returns; the third ends the process.
 /// Ignores SIGPIPE and SIGXFSZ, so that such writes fail.
 int clinux_catch_interrupts(void);
