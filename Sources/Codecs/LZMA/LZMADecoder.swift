@@ -47,20 +47,21 @@ package final class LZMADecoder: MemberDecoder {
   package func begin(_ input: CompressedInput) throws {
     let result =
       switch format {
-      case .xz(let workers, let memory): begin(workers: workers, memory: memory)
+      case .xz(let workers, let memory): try begin(input, workers: workers, memory: memory)
       case .alone: unsafe lzma_alone_decoder(stream, Self.memoryLimit)
       case .lzip: unsafe lzma_lzip_decoder(stream, Self.memoryLimit, 0)
       }
     guard result == LZMA_OK else { throw error(result, input) }
   }
 
-  private func begin(workers: Int, memory: UInt64) -> lzma_ret {
+  private func begin(_ input: CompressedInput, workers: Int, memory: UInt64) throws -> lzma_ret {
     let flags = clzma_concatenated | clzma_tell_unsupported_check
     guard workers > 1 else { return unsafe lzma_stream_decoder(stream, Self.memoryLimit, flags) }
     var options = unsafe lzma_mt()
     unsafe options.flags = flags
     unsafe options.threads = UInt32(min(workers, 256))
-    unsafe options.memlimit_threading = memory
+    // Blocks are mostly of one size: more memory would only hold more of them that nobody reads yet.
+    unsafe options.memlimit_threading = min(memory, try XZBlockSize.memory(input, workers: workers) ?? memory)
     unsafe options.memlimit_stop = Self.memoryLimit
     return unsafe lzma_stream_decoder_mt(stream, &options)
   }
