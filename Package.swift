@@ -155,6 +155,7 @@ let package = Package(
       name: "FATTests", dependencies: ["FAT", "Filesystems", "BlockIO", "Bytes", "Support", system],
       swiftSettings: relaxed),
     .testTarget(
-      name: "FlowTests", dependencies: ["Flow", "BlockIO", "Threads", "Support"], swiftSettings: relaxed),
+      name: "FlowTests", dependencies: ["Flow", "BlockIO", "Bytes", "Threads", "Support", system],
+      swiftSettings: relaxed),
   ]
 )

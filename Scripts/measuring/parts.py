@@ -11,6 +11,8 @@ PARTS = ["techniques", "simulate"]
 # Name, image, whether it writes to the loop device, and what it is.
 TECHNIQUES = [
     ("direct", "plain.qcow2", True, "writing past the page cache (O_DIRECT)"),
+    ("mapping", "plain.qcow2", True, "writing from the page cache's pages instead of a copy of them"),
+    ("mapping", "extended.qcow2", True, "the same with subclusters"),
     ("coalescing", "plain.qcow2", True, "writes of up to 1 MiB instead of one for each cluster"),
     ("zero-offload", "plain.qcow2", True, "zeroing left to the device"),
     ("inline", "plain.qcow2", True, "a chunk read and written by one thread instead of handed on through a ring"),
@@ -58,7 +60,7 @@ class Parts:
                 same_disk(self.workloads, self.targets, "loop")
             on, off = found["on"], found["off"]
             entry = {
-                "name": name if name != "parallel-decoding" else f"{name} ({image.rsplit('.', 1)[1]})", "text": text,
+                "name": f"{name} ({image.rsplit('.', 1)[1]})" if name == "parallel-decoding" else name, "text": text,
                 "workload": f"{image}{' to the loop device' if writes else ''}" if image else "fragments to a file",
                 "on": spread([s["wall"] for s in on]), "off": spread([s["wall"] for s in off]),
                 "ratio": spread([a["wall"] / b["wall"] for a, b in zip(on, off)]),

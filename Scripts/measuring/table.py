@@ -112,7 +112,7 @@ def machine_facts(work, targets):
              "partclone " + output("bash", "-c", "partclone.restore -v 2>&1 | grep -o 'v\\?[0-9.]\\+' | head -n 1"),
              output("pigz", "--version") or "", "zstd " + output("bash", "-c", "zstd -V | grep -o 'v[0-9.]*'")]
     direct = {None: "not used", True: "with direct I/O", False: "buffered"}[targets.direct]
-    return {"processor": processor, "cores": os.cpu_count(), "kernel": platform.release(), "loop": direct,
+    return {"processor": processor, "cores": os.cpu_count(), "kernel": platform.release().split("-")[0], "loop": direct,
             "memory": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30),
             "filesystem": output("df", "--output=fstype", work).split()[-1], "tools": ", ".join(t for t in tools if t)}
 

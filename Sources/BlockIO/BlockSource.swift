@@ -13,6 +13,13 @@ package protocol BlockSource: ExtentMap {
   /// Fills `buffer` with the bytes at `offset`; zero, unallocated and unused extents read as zeroes.
   /// The range must lie inside the disk.
   func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws
+  /// Where a file holds the bytes from `offset`, at most to `limit`, as they are; nil where they are compressed, made up
+  /// or out of reach. The range must lie inside the disk.
+  func stored(at offset: UInt64, limit: UInt64) throws -> StoredRange?
+}
+
+extension BlockSource {
+  package func stored(at offset: UInt64, limit: UInt64) throws -> StoredRange? { nil }
 }
 
 /// A disk that any thread can write at any offset.

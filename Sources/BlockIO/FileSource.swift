@@ -54,6 +54,10 @@ package final class FileSource: BlockSource {
     try file.read(at: offset, into: &buffer)
   }
 
+  package func stored(at offset: UInt64, limit: UInt64) -> StoredRange? {
+    StoredRange(self, offset: offset, length: limit - offset)
+  }
+
   /// Like `read`, but returns how many bytes were there before the end of file.
   package func readUpToEnd(at offset: UInt64, into buffer: inout MutableRawSpan) throws -> Int {
     try file.readUpToEnd(at: offset, into: &buffer)

@@ -23,6 +23,10 @@ extension Window: ExtentMap, BlockSource where Disk == any BlockSource {
   package func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws {
     try disk.read(at: start + offset, into: &buffer)
   }
+
+  package func stored(at offset: UInt64, limit: UInt64) throws -> StoredRange? {
+    try disk.stored(at: start + offset, limit: start + limit)
+  }
 }
 
 extension Window: BlockTarget where Disk == any BlockTarget {

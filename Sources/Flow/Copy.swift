@@ -9,24 +9,36 @@ extension CopyOptions {
   }
 }
 
-/// Copies `source` onto `target`: this thread walks the extent map, the workers read, decode and write.
+/// What is still to be planned; workers take their steps from it one at a time.
+private struct Plan: Sendable {
+  var planner: Planner
+  var isCancelled = false
+}
+
+/// Copies `source` onto `target`: each worker takes the next step of the extent map, reads, decodes and writes it.
 package func copy(
   _ source: any BlockSource, to target: any BlockTarget, options: CopyOptions = CopyOptions(), digests: Digests? = nil,
   progress: Progress
 ) throws {
   let units = StepUnits(target: target, chunkSize: options.chunkSize)
-  let steps = Channel<Step>(capacity: options.workers * 2)
+  let plan = Monitor(
+    Plan(
+      planner: Planner(
+        source, range: 0..<source.byteCount, policy: options.policy(for: target), units: units,
+        targetByteCount: target.byteCount)))
   let stop = { @Sendable in
-    steps.cancel()
+    plan.update { $0.isCancelled = true }
     (target as? any SequentialTarget)?.cancel()
   }
   _ = try withWorkers(options.workers, named: "copy", stop: stop) { _ in
     let writer = Writer(target: target, digests: digests, progress: progress)
     // A partial last sector may make a step one sector longer than its chunk.
     var buffer = Buffer(count: Int(units.chunk + units.sector))
-    while let step = steps.receive() {
+    let mapped = options.mapsFiles ? MappedStep(source, writer, chunk: units.chunk) : nil
+    while let step = try plan.update({ try $0.isCancelled ? nil : $0.planner.next() }) {
       if options.isInterrupted() { throw Interrupted() }
       if step.action == .write {
+        if let mapped, try mapped.put(step, &buffer) { continue }
         let count = Int(min(step.end, source.byteCount) - step.offset)
         var bytes = buffer.mutablePrefix(count)
         try source.read(at: step.offset, into: &bytes)
@@ -34,14 +46,6 @@ package func copy(
       try writer.put(step, from: &buffer)
     }
   } feed: {
-    defer { steps.close() }
-    var planner = Planner(
-      source, range: 0..<source.byteCount, policy: options.policy(for: target), units: units,
-      targetByteCount: target.byteCount)
-    while let step = try planner.next() {
-      if options.isInterrupted() { throw Interrupted() }
-      guard steps.send(step) else { return }
-    }
   }
 }
 

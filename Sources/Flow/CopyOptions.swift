@@ -7,6 +7,8 @@ package struct CopyOptions: Sendable {
   /// The longest write in bytes: a multiple of 4096 and of the target's sector size; none crosses a multiple of it.
   package var chunkSize = 1 << 20
   package var policy = CopyPolicy()
+  /// Whether what the page cache holds of a file is written from there instead of being read first.
+  package var mapsFiles = true
   /// Asked before each step; true ends the copy with `Interrupted`.
   package var isInterrupted: @Sendable () -> Bool = { false }
 

@@ -18,20 +18,19 @@ struct Writer {
   /// Carries out `step`; if it is a write, `buffer` holds its bytes.
   func put(_ step: Step, from buffer: inout Buffer) throws {
     switch step.action {
-    case .write: try write(step, from: &buffer)
+    case .write:
+      for range in step.kept { try complete(range, of: step, in: &buffer) }
+      return try put(step, buffer.prefix(Int(step.length)))
     case .zero: if !target.isKnownZero { try target.writeZeroes(at: step.offset, count: step.length) }
     case .keep: break
     case .discard: try target.discard(at: step.offset, count: step.length)
     }
-    let kept = step.kept.reduce(0) { $0 + UInt64($1.count) }
-    progress.add(step.length - kept, step.action)
-    if kept > 0 { progress.add(kept, .keep) }
+    count(step)
   }
 
-  private func write(_ step: Step, from buffer: inout Buffer) throws {
-    for range in step.kept { try complete(range, of: step, in: &buffer) }
-    let bytes = buffer.prefix(Int(step.length))
-    digests?.add(bytes, at: step.offset)
+  /// Writes `bytes`, all of those of `step`; if it `isAgain`, they are in the sums already.
+  func put(_ step: Step, _ bytes: RawSpan, isAgain: Bool = false) throws {
+    if !isAgain { digests?.add(bytes, at: step.offset) }
     if target.isKnownZero {
       try writeAroundZeroes(bytes, at: step.offset)
     } else if bytes.byteCount >= 64 << 10, bytes.isAllZero {
@@ -39,6 +38,13 @@ struct Writer {
     } else {
       try target.write(bytes, at: step.offset)
     }
+    count(step)
+  }
+
+  private func count(_ step: Step) {
+    let kept = step.kept.reduce(0) { $0 + UInt64($1.count) }
+    progress.add(step.length - kept, step.action)
+    if kept > 0 { progress.add(kept, .keep) }
   }
 
   /// Puts the target's old contents of `range` into the buffer of `step`.

@@ -14,6 +14,15 @@ extension Technique {
         off: { try work.copy(.disk(work.disk()), to: work.device(direct: false)) }
       )
     },
+    Technique(name: "mapping") { work in
+      var copied = CopyOptions(workers: 3)
+      copied.mapsFiles = false
+      let off = copied
+      return (
+        on: { try work.copy(.disk(work.disk()), to: work.device(), CopyOptions(workers: 3)) },
+        off: { try work.copy(.disk(work.disk()), to: work.device(), off) }
+      )
+    },
     Technique(name: "coalescing") { work in
       let (whole, cluster) = (CopyOptions(workers: 3), CopyOptions(workers: 3, chunkSize: 64 << 10))
       return (

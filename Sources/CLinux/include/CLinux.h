@@ -55,6 +55,18 @@ int clinux_terminal_columns(int fd);
 /// calloc-like zeroed pages that take memory only once touched; NULL if refused.
 void *_Nullable clinux_map_zeroed(size_t length);
 int clinux_unmap(void *_Nonnull start, size_t length);
+/// Address space without access that `clinux_map_file` maps into; NULL if refused.
+void *_Nullable clinux_reserve(size_t length);
+/// mmap(2): lays `length` bytes of a file from `offset`, both multiples of a page, over reserved pages, to read.
+int clinux_map_file(void *_Nonnull start, size_t length, int fd, int64_t offset);
+/// mincore(2): whether all of these mapped pages are in memory.
+int clinux_is_cached(void *_Nonnull start, size_t length);
+size_t clinux_page_size(void);
+/// From now on a page of this range that cannot be read (SIGBUS: its file is shorter by now, or its disk fails) reads as
+/// zeroes and is counted. Returns the guard's number, or -1 if there are too many.
+int clinux_guard(void *_Nonnull start, size_t length);
+uint32_t clinux_lost_pages(int guard);
+void clinux_unguard(int guard);
 /// mallopt(3): blocks of `size` bytes or more are mapped by themselves for good, so that freeing them gives them back.
 void clinux_map_blocks_from(size_t size);
 /// Catches SIGINT, SIGTERM and SIGHUP: each adds 1 to what `clinux_interrupt_count` returns; the third ends the process.

@@ -98,6 +98,20 @@ package final class BackingChain: BlockSource {
     _ = try fill(&buffer, origin: offset, from: done, with: decoder)
   }
 
+  package func stored(at offset: UInt64, limit: UInt64) throws -> StoredRange? {
+    let answer = try answer(at: offset, limit: limit, for: .read)
+    guard answer.run.kind == .data else { return nil }
+    let file: FileSource? =
+      switch layers[answer.depth] {
+      case .raw(let layer): layer.file as? FileSource
+      case .qcow2(let layer): layer.data as? FileSource
+      }
+    // A last, short host cluster is for `read`.
+    guard let file, answer.run.host < file.byteCount else { return nil }
+    let length = min(answer.run.length, file.byteCount - answer.run.host)
+    return StoredRange(file, offset: answer.run.host, length: length)
+  }
+
   /// Fills `buffer`, whose first byte is at `origin` of the disk, from `position` on, and returns where it stopped: at
   /// the end, or at a compressed cluster if there is no decoder.
   private func fill(
