@@ -28,8 +28,7 @@ struct ExFATCase: Sendable, CustomStringConvertible {
       ] : [])
 
   /// Whether exfat-fuse can be used.
-  static let hasFUSE =
-    (try? shell("command -v mount.exfat-fuse && test -c /dev/fuse && losetup -f", expecting: nil).status) == 0
+  static let hasFUSE = Machine.hasExFATFUSE
 
   /// What mounts `disk` on `mnt`, and unmounts it and waits until all is written, also when the script fails.
   static let mounting = """
