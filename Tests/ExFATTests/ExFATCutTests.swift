@@ -61,8 +61,8 @@ import Testing
     let store = RecordingStore(try FileStore(writing.path))
     let volume = try WritableExFATVolume(store, isRehearsal: false)
     var cuts = PowerCuts(ExFATWriting.read)
-    try cuts.note(writing.path)
-    try change(volume) { try cuts.note(writing.path, moved: $0) }
+    try cuts.note(volume)
+    try change(volume) { try cuts.note(volume, moved: $0, isWritten: volume.state.changes.isEmpty) }
     try volume.finish()
     try writing.check("all")
     #expect(try cuts.run(store.events, on: writing, base: "base") == nil)

@@ -79,12 +79,12 @@ import Testing
     let store = RecordingStore(try FileStore(writing.path))
     let volume = try WritableFATVolume(store, isRehearsal: false)
     var cuts = PowerCuts(FATWriting.read)
-    try cuts.note(writing.path)
+    try cuts.note(volume)
     for step in Self.steps {
       try step.change(volume)
-      try cuts.note(writing.path, moved: step.moved)
+      try cuts.note(volume, moved: step.moved, isWritten: volume.state.changes.isEmpty)
       // Each transaction is a state of its own.
-      if step.name == "make a directory" { try fill(volume, &cuts, writing.path) }
+      if step.name == "make a directory" { try fill(volume, &cuts) }
     }
     try volume.finish()
     try writing.check("all")
@@ -92,7 +92,7 @@ import Testing
     #expect(try cuts.run(store.events, on: writing, base: "base", every: every) == nil)
   }
 
-  private func fill(_ volume: WritableFATVolume, _ cuts: inout PowerCuts, _ path: String) throws {
+  private func fill(_ volume: WritableFATVolume, _ cuts: inout PowerCuts) throws {
     let directory = try volume.find(path: "/a new directory")
     for number in 0..<14 {
       try volume.transaction {
@@ -100,7 +100,7 @@ import Testing
           FileName("file with the long number \(number)"), in: directory, attributes: newAttributes())
         try volume.replaceContents(of: file, with: Self.bytes(100 * number, number))
       }
-      try cuts.note(path)
+      try cuts.note(volume, isWritten: volume.state.changes.isEmpty)
     }
   }
 }

@@ -141,6 +141,7 @@ extension WritableExFATVolume {
 
   /// Takes the entries of a set in `slots` away, those in the first one's sector first.
   func deleteEntries(_ old: StoredSet, in slots: [Int], of index: DirectoryIndex) throws {
+    state.changes.takesAway = true
     for slot in slots {
       let (offset, cluster) = index.place(of: slot)
       let type = old.bytes[(slot - old.slots.lowerBound) * DirectorySlots.slotSize]

@@ -34,11 +34,12 @@ final class WritableExFATVolume: ClusterFilesystem {
 
   func markInUse() throws {
     guard !isMarked else { return }
-    isMarked = true
     try storeFlags(reader.boot.flags.union(.dirty), percent: nil)
+    isMarked = true
   }
 
   func finish() throws {
+    try commit()
     guard isMarked, !state.isBroken else { return }
     let total = UInt64(reader.heap.clusterCount)
     let used = total - (try freeClusterCount())

@@ -67,6 +67,7 @@ extension WritableFATVolume {
 
   /// Takes a file's entries away, first where its short one lies.
   func delete(_ found: Directory.Found, from index: DirectoryIndex) throws {
+    state.changes.takesAway = true
     let slots = Int(found.slots.lowerBound)..<Int(found.slots.upperBound)
     let unit = index.place(of: slots.upperBound - 1).offset / UInt64(volume.unit)
     let first = slots.filter { index.place(of: $0).offset / UInt64(volume.unit) == unit }

@@ -122,6 +122,7 @@ extension WritableFATVolume {
     let perUnit = volume.unit / ShortEntry.size
     let sector = (own.upperBound - 1) / perUnit
     let known = index.map.isUsed
+    state.changes.takesAway = true
     index.remove(found)
     try put(entry, longName: longName, into: slots, of: index)
     let old = own.filter { !slots.contains($0) && known[$0] }

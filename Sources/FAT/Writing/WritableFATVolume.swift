@@ -31,6 +31,7 @@ final class WritableFATVolume: ClusterFilesystem {
   func markInUse() throws { try mark.set(in: volume) }
 
   func finish() throws {
+    try commit()
     guard mark.isSet, !state.isBroken else { return }
     try storeCounts()
     try mark.clear(in: volume)

@@ -1,6 +1,9 @@
 import BlockIO
 
 /// A FAT or exFAT volume whose files can be changed: all that does not depend on how either stores a change.
+///
+/// Transactions that only add something wait for each other, so that many files need few flushes: all contents and chains
+/// are on the medium before the first entry that leads to one of them.
 package protocol ClusterFilesystem: WritableFilesystem {
   associatedtype Reader: Filesystem
   associatedtype Index: DirectoryIndexing
@@ -54,31 +57,34 @@ extension ClusterFilesystem {
     } catch {
       state.goBack(to: before)
       forgetAll()
+      do { try state.changes.stageAgain { try stage($0) } } catch { state.isBroken = true }
       throw error
     }
+    if !state.canWait { try commit() }
+    return result
+  }
+
+  /// Writes the changes that wait; throws where that fails, after which the volume is not written any more.
+  package func commit() throws {
+    defer { state.endChanges() }
+    let changes = state.changes
+    guard !changes.isEmpty else { return }
     do {
-      try commit()
+      try markInUse()
+      try changes.commit(to: volume) { try stage($0) }
     } catch {
       state.isBroken = true
       forgetAll()
       throw error
     }
-    return result
-  }
-
-  private func commit() throws {
-    defer { state.endTransaction(forgetsIndexes: false) }
-    let changes = state.changes
-    guard !changes.isEmpty else { return }
-    try markInUse()
-    try changes.commit(to: volume) { try stage($0) }
     state.freeClusters?.add(changes.releases.clusterCount)
     if !changes.releases.isEmpty || !changes.allocations.isEmpty { forgetDirectories() }
   }
 
+  /// Forgets what is staged and all that was read.
   private func forgetAll() {
     volume.drop()
-    state.endTransaction(forgetsIndexes: true)
+    state.forgetIndexes()
     forgetDirectories()
     forgetEntries()
     forgetTables()

@@ -6,9 +6,9 @@ package final class ClusterState<Index: DirectoryIndexing> {
   package let volume: StagedVolume
   package let heap: ClusterHeap
   package let table: FileAllocationTable
-  /// The transaction's changes so far.
+  /// The changes of the transaction, and of those before it that have not reached the volume.
   package var changes = ClusterTransaction()
-  /// Files that the transaction has cut, whose last cluster still holds what the volume itself shows.
+  /// Files that these have cut, whose last cluster still holds what the volume itself shows.
   package var cutFiles: Set<FileID> = []
   /// Where files have gone whose entries had to move.
   private var moved: [FileID: FileID] = [:]
@@ -30,18 +30,35 @@ package final class ClusterState<Index: DirectoryIndexing> {
   struct Mark {
     fileprivate let freeClusters: FreeClusters?
     fileprivate let moved: [FileID: FileID]
+    fileprivate let changes: ClusterTransaction.Mark
+    fileprivate let cutFiles: Set<FileID>
   }
 
-  var mark: Mark { Mark(freeClusters: freeClusters, moved: moved) }
+  var mark: Mark { Mark(freeClusters: freeClusters, moved: moved, changes: changes.mark, cutFiles: cutFiles) }
 
-  func goBack(to mark: Mark) { (freeClusters, moved) = (mark.freeClusters, mark.moved) }
+  func goBack(to mark: Mark) {
+    (freeClusters, moved, cutFiles) = (mark.freeClusters, mark.moved, mark.cutFiles)
+    changes.goBack(to: mark.changes)
+  }
 
-  /// Forgets the transaction, and at its end without success the directories too.
-  func endTransaction(forgetsIndexes: Bool) {
+  /// Most changes that wait, and most bytes of them.
+  private let maximumWaitingCount = 4096
+  private let maximumWaitingByteCount = 4 << 20
+
+  /// Whether the changes so far may wait for those of later transactions.
+  var canWait: Bool {
+    changes.canWait
+      && changes.fresh.count + changes.allocations.count + changes.switches.count <= maximumWaitingCount
+      && volume.stagedCount * volume.unit <= maximumWaitingByteCount
+  }
+
+  /// Forgets the changes, which have reached the volume or never will.
+  func endChanges() {
     changes = ClusterTransaction()
     cutFiles = []
-    if forgetsIndexes { indexes = [] }
   }
+
+  func forgetIndexes() { indexes = [] }
 
   /// Where a file is now that a caller knows from before.
   package func current(_ file: FileID) -> FileID {
