@@ -106,10 +106,6 @@ package enum Machine {
   /// Whether loop devices can be made: root, and a kernel that has them.
   package static let hasLoopDevices = (try? shell("test $(id -u) = 0 && losetup -f", expecting: nil).status) == 0
 
-  /// Whether exfat-fuse can be used.
-  package static let hasExFATFUSE =
-    (try? shell("command -v mount.exfat-fuse && test -c /dev/fuse && losetup -f", expecting: nil).status) == 0
-
   /// The folder that the test program was built into, where the binaries are too.
   package static let binaries: String = {
     var name = [CChar](repeating: 0, count: 4096)
