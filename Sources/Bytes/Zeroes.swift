@@ -19,6 +19,21 @@ extension RawSpan {
   }
 }
 
+extension RawSpan {
+  /// Where the first byte lies that differs from the one at the same place of `other`, which is as long; nil for none.
+  package func firstDifference(from other: RawSpan) -> Int? {
+    precondition(byteCount == other.byteCount)
+    let isSame = unsafe withUnsafeBytes { one in
+      unsafe other.withUnsafeBytes { two in
+        guard let first = one.baseAddress, let second = two.baseAddress else { return true }
+        return unsafe memcmp(first, second, one.count) == 0
+      }
+    }
+    guard !isSame else { return nil }
+    return (0..<byteCount).first { littleEndian(at: $0, as: UInt8.self) != other.littleEndian(at: $0, as: UInt8.self) }
+  }
+}
+
 extension MutableRawSpan {
   /// Sets every byte to zero.
   @_lifetime(self: copy self)

@@ -117,20 +117,29 @@ extension FATVolume {
       let length = Int(min(unit, count - position))
       let left = try MetadataBlock(of: volume, at: one + position, count: length)
       let right = try MetadataBlock(of: volume, at: other + position, count: length)
-      let skipped = position == 0 ? min(Int(table.width.offset(of: 2)), length) : 0
-      for index in skipped..<length
-      where left.bytes.littleEndian(at: index, as: UInt8.self) != right.bytes.littleEndian(at: index, as: UInt8.self) {
-        return position + UInt64(index)
-      }
+      if let place = firstDifference(left.bytes, right.bytes, at: position) { return place }
       position += UInt64(length)
     }
     return nil
   }
 
+  /// The same of two pieces that lie at `position` in the tables.
+  func firstDifference(_ one: RawSpan, _ other: RawSpan, at position: UInt64) -> UInt64? {
+    let skipped = position == 0 ? min(Int(table.width.offset(of: 2)), one.byteCount) : 0
+    let count = one.byteCount - skipped
+    let found = one.slice(skipped, count).firstDifference(from: other.slice(skipped, count))
+    return found.map { position + UInt64(skipped + $0) }
+  }
+
+  /// Where FAT32 keeps how many clusters are free, in bytes; nil where it does not.
+  var infoSectorPlace: UInt64? {
+    guard let wide = boot.wide, 1..<boot.reservedSectors ~= wide.infoSector else { return nil }
+    return UInt64(wide.infoSector) * UInt64(boot.sectorSize)
+  }
+
   private func checkInfoSector(_ report: inout CheckReport) throws {
-    guard let wide = boot.wide else { return }
-    guard 1..<boot.reservedSectors ~= wide.infoSector else { return report.unchecked.append("no FSInfo sector") }
-    let place = UInt64(wide.infoSector) * UInt64(boot.sectorSize)
+    guard boot.wide != nil else { return }
+    guard let place = infoSectorPlace else { return report.unchecked.append("no FSInfo sector") }
     let block = try MetadataBlock(of: volume, at: place, count: InfoSector.size)
     report.checked.append("FSInfo sector")
     let info: InfoSector

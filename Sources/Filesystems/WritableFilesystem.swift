@@ -2,8 +2,8 @@
 ///
 /// The first `transaction(_:)` marks the volume as being changed, `finish()` takes the mark away. Changes of a transaction
 /// gather in memory and reach the volume at its end: whole, or after a power cut not at all (with a journal), or in an
-/// order that the volume's checker repairs without losing anything else (without one). A transaction that throws leaves
-/// the volume as it was before it.
+/// order that the volume's checker repairs without losing anything else (without one; what only adds files may then wait
+/// for later transactions, for `finish()` at the latest). A transaction that throws leaves the volume as it was before it.
 ///
 /// Everything that changes a file is called inside a transaction; nothing here looks at permissions.
 package protocol WritableFilesystem: Filesystem {

@@ -28,30 +28,10 @@ struct ExFATCase: Sendable, CustomStringConvertible {
       ] : [])
 
   /// Whether exfat-fuse can be used.
-  static let hasFUSE =
-    (try? shell("command -v mount.exfat-fuse && test -c /dev/fuse && losetup -f", expecting: nil).status) == 0
+  static let hasFUSE = ExFATFUSE.isUsable
 
-  /// What mounts `disk` on `mnt`, and unmounts it and waits until all is written, also when the script fails.
-  static let mounting = """
-    export LC_ALL=C.UTF-8 TZ=UTC
-    mount_it() {
-      mkdir -p mnt
-      node=$(losetup --find --show disk)
-      trap 'losetup -d $node' EXIT
-      mount.exfat-fuse "$@" $node "$PWD/mnt" >/dev/null
-      trap unmount_it EXIT
-    }
-    unmount_it() {
-      trap - EXIT
-      umount "$PWD/mnt"
-      for _ in {1..200}; do
-        pgrep -f "mount.exfat-fuse.* $node " >/dev/null || break
-        sleep 0.05
-      done
-      losetup -d $node
-    }
-
-    """
+  /// What mounts `disk` on `mnt`, and unmounts it.
+  static let mounting = ExFATFUSE.mounting
 
   /// Fills `mnt` with names and sizes of all sorts, some files in pieces, some deleted.
   static let fill = """

@@ -8,25 +8,13 @@ import Testing
 
 /// The power goes after each single write; fsck.exfat repairs what is left, and that is a prefix of the changes.
 @Suite struct ExFATCutTests {
-  /// A state of the volume's files, and the names of a file that has moved to it.
-  private struct State {
-    let tree: [String: String]
-    var moved: (from: String, to: String)?
-  }
-
   private static func bytes(_ count: Int, _ seed: Int) -> BytesContents {
     BytesContents((0..<count).map { UInt8(truncatingIfNeeded: ($0 / 7 + 1) * (seed + 3) % 251 + 1) })
   }
 
-  private func tree(_ path: String) throws -> [String: String] {
-    try FileTree.read(ExFATVolume(FileStore(path))).mapValues {
-      $0.split(separator: " ").prefix(4).joined(separator: " ")
-    }
-  }
-
   /// Makes changes, each a transaction, and calls `note` after each.
   private func change(_ volume: WritableExFATVolume, _ note: ((from: String, to: String)?) throws -> Void) throws {
-    func find(_ path: String) throws -> FileID { try PathWalk(volume).find(VolumePath(path)).file }
+    func find(_ path: String) throws -> FileID { try volume.find(path: path) }
     func apply(_ moved: (from: String, to: String)? = nil, _ body: () throws -> Void) throws {
       try volume.transaction(body)
       try note(moved)
@@ -60,21 +48,6 @@ import Testing
     }
   }
 
-  /// Whether what is left is one of the states, or has a moved file under both names, one of them perhaps cut to nothing.
-  private func isAllowed(_ found: [String: String], _ states: [State]) -> Bool {
-    if states.contains(where: { $0.tree == found }) { return true }
-    return states.contains { state in
-      guard let moved = state.moved else { return false }
-      let empty = "regular file 0 0"
-      return [(moved.from, moved.to), (moved.to, moved.from)].contains { full, other in
-        var wanted = state.tree
-        wanted[full] = state.tree[moved.to]
-        wanted[other] = empty
-        return wanted == found
-      }
-    }
-  }
-
   @Test(
     "A cut after each write leaves a prefix",
     arguments: [ExFATCase(options: "-c 512", size: "3M"), ExFATCase(options: "-c 4K", size: "8M")])
@@ -87,32 +60,11 @@ import Testing
     try writing.scratch.shell("cp --sparse=always disk base")
     let store = RecordingStore(try FileStore(writing.path))
     let volume = try WritableExFATVolume(store, isRehearsal: false)
-    var states = [State(tree: try tree(writing.path))]
-    try change(volume) { states.append(State(tree: try tree(writing.path), moved: $0)) }
+    var cuts = PowerCuts(ExFATWriting.read)
+    try cuts.note(volume)
+    try change(volume) { try cuts.note(volume, moved: $0, isWritten: volume.state.changes.isEmpty) }
     try volume.finish()
     try writing.check("all")
-    let events = store.events
-    let seed = UInt64.random(in: 0...UInt64.max)
-    var random = SeededRandom(seed: seed)
-    print("exFAT cuts \(test): \(events.writeCount) writes, seed \(seed)")
-    for count in 0...events.writeCount {
-      for isReordered in [false, true] {
-        try writing.scratch.shell("cp --sparse=always base cut")
-        let path = writing.scratch.file("cut")
-        if isReordered {
-          try events.replayReordered(writes: count, to: path, random: &random)
-        } else {
-          try events.replay(writes: count, to: path)
-        }
-        let repair = try writing.scratch.shell("fsck.exfat -p cut", expecting: nil)
-        let again = try writing.scratch.shell("fsck.exfat -n cut", expecting: nil)
-        #expect(again.status == 0, "after \(count) writes, seed \(seed): \(again.text)")
-        let found = try tree(path)
-        guard !isAllowed(found, states) else { continue }
-        let near = states.map { FileTree.difference(found, $0.tree) }.min { $0.count < $1.count }
-        Issue.record("after \(count) writes, reordered \(isReordered), seed \(seed): \(repair.text) \(near ?? [])")
-        return
-      }
-    }
+    #expect(try cuts.run(store.events, on: writing, base: "base") == nil)
   }
 }

@@ -128,6 +128,38 @@ import Testing
     }
     #expect(try writing.digest() == before)
   }
+
+  @Test func twoOwnersOfAClusterAreRefused() throws {
+    let writing = try ExFATWriting(ExFATCase(options: "-c 4K", size: "8M"), hasKept: false)
+    try writing.change { volume in
+      try volume.make("one", [1, 2, 3])
+      try volume.make("other", [4, 5, 6])
+    }
+    let disk = try MemoryDisk(contentsOf: writing.path)
+    let reader = try ExFATVolume(disk)
+    let one = try reader.found(#require(try reader.lookup("one", in: reader.root)))
+    let other = try reader.found(#require(try reader.lookup("other", in: reader.root)))
+    var set = other.set
+    set.stream = one.set.stream
+    disk.put(set.bytes, at: Int(other.offset))
+    // Only of a volume that was not unmounted are all files looked at.
+    disk.put([2], at: 106)
+    let before = disk.contents
+    let volume = try WritableExFATVolume(disk, isRehearsal: false)
+    do {
+      try volume.requireWritable()
+      Issue.record("not refused")
+    } catch let error as ImageError {
+      #expect(error.description.contains("share cluster \(one.set.stream.firstCluster)"), "\(error)")
+    }
+    #expect(disk.contents == before)
+  }
+
+  @Test func aMediumThatFailsMidwayIsNotWrittenAnyMore() throws {
+    let writing = try ExFATWriting(ExFATCase(options: "-c 512", size: "3M"), hasKept: false)
+    let found = try writing.failAfterEachWrite()
+    #expect(found.wrong == [] && found.count > 5)
+  }
 }
 
 /// Contents that must not be read.

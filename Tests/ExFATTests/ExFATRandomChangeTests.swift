@@ -21,8 +21,8 @@ import Testing
         ExFATCase(options: "-c 2K", size: "32M", sectorSize: 2048),
       ] : [])
 
-  /// Rounds for each layout.
-  static let rounds = getenv("STRESS_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 1
+  /// Rounds for each layout; `QFLASH_STRESS_ROUNDS` sets them.
+  static let rounds = getenv("QFLASH_STRESS_ROUNDS").flatMap { Int(String(cString: $0)) } ?? 1
 
   @Test("500 random changes leave what they should", arguments: layouts)
   func changes(_ layout: ExFATCase) throws {

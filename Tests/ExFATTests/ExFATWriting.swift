@@ -6,15 +6,13 @@ import Testing
 @testable import ExFAT
 
 /// A volume of mkfs.exfat's in a file, to be changed.
-final class ExFATWriting {
+final class ExFATWriting: ChangedVolume {
   let scratch: Scratch
-  let path: String
   private let hasKept: Bool
 
   /// Makes the volume; exfat-fuse fills it with a directory `kept`, if that can be used.
   init(_ test: ExFATCase, hasKept: Bool = true, script: String = "") throws {
     scratch = try Scratch()
-    path = scratch.path + "/disk"
     self.hasKept = hasKept && ExFATCase.hasFUSE
     try test.make(in: scratch)
     guard self.hasKept else { return }
@@ -29,19 +27,17 @@ final class ExFATWriting {
 
     """
 
-  func open(isRehearsal: Bool = false) throws -> WritableExFATVolume {
-    try WritableExFATVolume(FileStore(path), isRehearsal: isRehearsal)
+  static let checker = "fsck.exfat -n"
+  static let repairer = "fsck.exfat -p"
+
+  static func open(_ store: any BlockStore, isRehearsal: Bool) throws -> WritableExFATVolume {
+    try WritableExFATVolume(store, isRehearsal: isRehearsal)
   }
 
-  /// Changes the volume and marks it as clean.
-  func change(_ body: (WritableExFATVolume) throws -> Void) throws {
-    let volume = try open()
-    try body(volume)
-    try volume.finish()
-  }
+  static func read(_ path: String) throws -> any Filesystem { try ExFATVolume(FileStore(path)) }
 
   /// Expects fsck.exfat to find nothing, and each cluster in use to be in one file.
-  func check(_ comment: String = "") throws {
+  func check(_ comment: String) throws {
     let found = try scratch.shell("fsck.exfat -n disk", expecting: nil)
     let isSilent = found.status == 0 && found.text.split(separator: "\n").count == 2 && found.text.contains(": clean.")
     #expect(isSilent, "\(comment) \(found.text)")
@@ -85,43 +81,20 @@ final class ExFATWriting {
     return lost
   }
 
-  /// What exfat-fuse shows, given to `body` as a folder; `kept` must be as it was.
-  func mounted(_ body: (String) throws -> Void) throws {
-    guard ExFATCase.hasFUSE else { return }
+  func check() throws { try check("") }
+
+  /// exfat-fuse copies all files to `out`.
+  func copyOut() throws -> Bool {
+    guard ExFATCase.hasFUSE else { return false }
     try scratch.shell(
       ExFATCase.mounting + "mount_it -o ro\nrm -rf out; cp -r --preserve=timestamps mnt out\nunmount_it")
-    if hasKept {
-      let found = try scratch.shell("diff -r kept out/kept", expecting: nil)
-      #expect(found.status == 0, "\(found.text)")
-    }
-    try body(scratch.path + "/out")
+    return true
   }
 
-  /// A checksum over the whole volume.
-  func digest() throws -> String { try scratch.shell("sha256sum <disk").output }
-}
-
-/// Attributes of a new file or directory.
-func newAttributes(_ kind: FileKind = .regular, modified: Int64 = 1_700_000_000) -> FileAttributes {
-  FileAttributes(
-    kind: kind, permissions: kind == .directory ? 0o755 : 0o644, byteCount: 0, allocatedByteCount: 0,
-    modified: Timestamp(seconds: modified))
-}
-
-extension WritableFilesystem {
-  /// Makes a file with contents.
-  @discardableResult
-  func make(_ name: FileName, in directory: FileID? = nil, _ bytes: [UInt8]) throws -> FileID {
-    try transaction {
-      let file = try create(name, in: directory ?? root, attributes: newAttributes())
-      try replaceContents(of: file, with: BytesContents(bytes))
-      return file
-    }
-  }
-
-  /// Makes a directory.
-  @discardableResult
-  func makeDirectory(_ name: FileName, in directory: FileID? = nil) throws -> FileID {
-    try transaction { try create(name, in: directory ?? root, attributes: newAttributes(.directory)) }
+  /// What exfat-fuse shows, given to `body` as a folder; `kept` must be as it was.
+  func mounted(_ body: (String) throws -> Void) throws {
+    guard try copyOut() else { return }
+    if hasKept { #expect(try keptDifference() == "") }
+    try body(out)
   }
 }

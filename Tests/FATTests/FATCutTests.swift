@@ -19,10 +19,6 @@ import Testing
     BytesContents((0..<count).map { UInt8(truncatingIfNeeded: ($0 / 7 + 1) * (seed + 3) % 251 + 1) })
   }
 
-  private static func find(_ path: String, _ volume: WritableFATVolume) throws -> FileID {
-    try PathWalk(volume).find(VolumePath(path)).file
-  }
-
   private static let steps: [Step] = [
     Step(name: "make a file") { volume in
       try volume.transaction {
@@ -31,7 +27,7 @@ import Testing
       }
     },
     Step(name: "replace contents") { volume in
-      let file = try find("/kept/file2", volume)
+      let file = try volume.find(path: "/kept/file2")
       try volume.transaction { try volume.replaceContents(of: file, with: bytes(9000, 2)) }
     },
     Step(name: "make a directory") { volume in
@@ -39,66 +35,41 @@ import Testing
         _ = try volume.create("a new directory", in: volume.root, attributes: newAttributes(.directory))
       }
     },
-    Step(name: "fill the directory") { _ in },
     Step(name: "rename") { volume in
       try volume.transaction {
         _ = try volume.rename("made with a long name.text", in: volume.root, to: "renamed.text", in: volume.root)
       }
     },
     Step(name: "append") { volume in
-      let file = try find("/renamed.text", volume)
+      let file = try volume.find(path: "/renamed.text")
       try volume.transaction { try volume.append(bytes(3000, 3), to: file) }
     },
     Step(name: "truncate") { volume in
-      let file = try find("/renamed.text", volume)
+      let file = try volume.find(path: "/renamed.text")
       try volume.transaction { try volume.truncate(file, to: 2100) }
     },
     Step(name: "move", moved: ("renamed.text", "a new directory/moved here")) { volume in
-      let directory = try find("/a new directory", volume)
+      let directory = try volume.find(path: "/a new directory")
       try volume.transaction {
         _ = try volume.rename("renamed.text", in: volume.root, to: "moved here", in: directory)
       }
     },
     Step(name: "move over another", moved: ("a new directory/moved here", "kept/file1")) { volume in
-      let directory = try find("/a new directory", volume)
-      let kept = try find("/kept", volume)
+      let directory = try volume.find(path: "/a new directory")
+      let kept = try volume.find(path: "/kept")
       try volume.transaction { _ = try volume.rename("moved here", in: directory, to: "file1", in: kept) }
     },
     Step(name: "remove") { volume in
-      let kept = try find("/kept", volume)
+      let kept = try volume.find(path: "/kept")
       try volume.transaction { try volume.remove("a file with a longer name", from: kept) }
     },
     Step(name: "attributes") { volume in
-      let file = try find("/kept/file1", volume)
+      let file = try volume.find(path: "/kept/file1")
       var attributes = try volume.attributes(of: file)
       attributes.permissions = 0o444
       try volume.transaction { try volume.setAttributes(attributes, of: file) }
     },
   ]
-
-  private func tree(_ path: String) throws -> [String: String] {
-    let tree = try FileTree.read(FATVolume(FileStore(path)))
-    // Times are not compared; what fsck.fat saves of lost chains does not count.
-    return tree.filter { !$0.key.hasPrefix("FSCK") }.mapValues {
-      $0.split(separator: " ").prefix(4).joined(separator: " ")
-    }
-  }
-
-  /// Whether what is left is a state before or after a change, or has a moved file's contents under one of two names.
-  private func isAllowed(_ found: [String: String], _ states: [(step: Step, tree: [String: String])]) -> Bool {
-    if states.contains(where: { $0.tree == found }) { return true }
-    return states.indices.dropFirst().contains { index in
-      guard let moved = states[index].step.moved else { return false }
-      let empty = "regular file 0 0"
-      return [(moved.from, moved.to), (moved.to, moved.from)].contains { full, other in
-        var wanted = states[index].tree
-        wanted[moved.to] = nil
-        wanted[full] = states[index].tree[moved.to]
-        wanted[other] = empty
-        return wanted == found
-      }
-    }
-  }
 
   @Test(
     "A cut after each write leaves a prefix",
@@ -107,57 +78,29 @@ import Testing
     let writing = try FATWriting(options, size: size, script: FATWriting.kept + "cp --sparse=always disk base\n")
     let store = RecordingStore(try FileStore(writing.path))
     let volume = try WritableFATVolume(store, isRehearsal: false)
-    var states = [(step: Self.steps[0], tree: try tree(writing.path))]
+    var cuts = PowerCuts(FATWriting.read)
+    try cuts.note(volume)
     for step in Self.steps {
-      // Each transaction of a step is a state of its own.
-      if step.name == "fill the directory" {
-        try fill(volume, &states, writing.path, step)
-      } else {
-        try step.change(volume)
-        states.append((step, try tree(writing.path)))
-      }
+      try step.change(volume)
+      try cuts.note(volume, moved: step.moved, isWritten: volume.state.changes.isEmpty)
+      // Each transaction is a state of its own.
+      if step.name == "make a directory" { try fill(volume, &cuts) }
     }
     try volume.finish()
     try writing.check("all")
-    let events = store.events
-    let seed = UInt64.random(in: 0...UInt64.max)
-    var random = SeededRandom(seed: seed)
-    print("FAT cuts \(options): \(events.writeCount) writes, seed \(seed)")
-    let every = getenv("STRESS_ROUNDS") == nil && options != "-F 16 -s 1" ? 4 : 1
-    for count in stride(from: 0, through: events.writeCount, by: every) {
-      for isReordered in [false, true] {
-        try writing.scratch.shell("cp --sparse=always base cut")
-        let path = writing.scratch.file("cut")
-        if isReordered {
-          try events.replayReordered(writes: count, to: path, random: &random)
-        } else {
-          try events.replay(writes: count, to: path)
-        }
-        let repair = try writing.scratch.shell("fsck.fat -a cut", expecting: nil)
-        let again = try writing.scratch.shell("fsck.fat -n cut", expecting: nil)
-        #expect(again.status == 0, "after \(count) writes, seed \(seed): \(again.text)")
-        let found = try tree(path)
-        let isFine = isAllowed(found, states)
-        #expect(isFine, "after \(count) writes, reordered \(isReordered), seed \(seed): \(repair.text)")
-        if !isFine, let near = states.map({ FileTree.difference(found, $0.tree) }).min(by: { $0.count < $1.count }) {
-          Issue.record("\(near)")
-          return
-        }
-      }
-    }
+    let every = getenv("QFLASH_STRESS_CUTS") == nil && options != "-F 16 -s 1" ? 4 : 1
+    #expect(try cuts.run(store.events, on: writing, base: "base", every: every) == nil)
   }
 
-  private func fill(
-    _ volume: WritableFATVolume, _ states: inout [(step: Step, tree: [String: String])], _ path: String, _ step: Step
-  ) throws {
-    let directory = try Self.find("/a new directory", volume)
+  private func fill(_ volume: WritableFATVolume, _ cuts: inout PowerCuts) throws {
+    let directory = try volume.find(path: "/a new directory")
     for number in 0..<14 {
       try volume.transaction {
         let file = try volume.create(
           FileName("file with the long number \(number)"), in: directory, attributes: newAttributes())
         try volume.replaceContents(of: file, with: Self.bytes(100 * number, number))
       }
-      states.append((step, try tree(path)))
+      try cuts.note(volume, isWritten: volume.state.changes.isEmpty)
     }
   }
 }

@@ -51,8 +51,11 @@ import Testing
     let store = FailingStore(try FileStore(writing.path))
     let volume = try WritableFATVolume(store, isRehearsal: false)
     try volume.make("one", [1])
-    store.left = 3
-    #expect(throws: WasAsked.self) { try volume.make("two", Array(repeating: 2, count: 3000)) }
+    try volume.commit()
+    // This waits for what follows.
+    try volume.make("two", Array(repeating: 2, count: 3000))
+    store.left = 1
+    #expect(throws: WasAsked.self) { try volume.finish() }
     store.left = .max
     #expect(throws: ImageError.self) { try volume.make("three", [3]) }
     try volume.finish()

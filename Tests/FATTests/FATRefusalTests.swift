@@ -176,4 +176,10 @@ import Testing
       #expect(try writing.open().lookup("new", in: FileID(0)) != nil)
     }
   }
+
+  @Test("A medium that fails midway is not written any more", arguments: [("-F 12", "1440K"), ("-F 32 -s 1", "34M")])
+  func failingMedium(_ options: String, _ size: String) throws {
+    let found = try FATWriting(options, size: size).failAfterEachWrite()
+    #expect(found.wrong == [] && found.count > 5)
+  }
 }

@@ -29,17 +29,17 @@ struct FitnessCheck {
 
   /// Walks over all files and looks whether each cluster has one owner at most, and is not free if it has.
   private func checkOwners() throws {
-    var isOwned = [UInt64](repeating: 0, count: Int(volume.heap.endCluster / 64 + 1))
+    var owned = ClusterSet(below: volume.heap.endCluster)
     var waiting = [volume.root]
     let root = EntrySet.Stream(
       isOnePiece: false, firstCluster: volume.boot.rootCluster, byteCount: 1, validByteCount: 1)
-    try mark(root, "the root directory", in: &isOwned)
+    try mark(root, "the root directory", in: &owned)
     while let directory = waiting.popLast() {
       var position: UInt64 = 0
       while case let entries = try volume.entries(of: directory, from: position, limit: 1000), let last = entries.last {
         for entry in entries {
           let set = try volume.entrySet(of: entry.file)
-          try mark(set.stream, set.printable, in: &isOwned)
+          try mark(set.stream, set.printable, in: &owned)
           if entry.kind == .directory { waiting.append(entry.file) }
         }
         position = last.next
@@ -47,7 +47,7 @@ struct FitnessCheck {
     }
   }
 
-  private func mark(_ stream: EntrySet.Stream, _ name: String, in isOwned: inout [UInt64]) throws {
+  private func mark(_ stream: EntrySet.Stream, _ name: String, in owned: inout ClusterSet) throws {
     guard stream.byteCount > 0 else { return }
     let count = volume.heap.clusters(for: stream.byteCount)
     let chain = try ClusterChain(
@@ -55,11 +55,8 @@ struct FitnessCheck {
     var index: UInt64 = 0
     while let run = try chain.run(at: index, limit: UInt64(UInt32.max)) {
       let end = UInt64(run.cluster) + run.count
-      for cluster in UInt64(run.cluster)..<end {
-        guard isOwned[Int(cluster / 64)] >> (cluster % 64) & 1 == 0 else {
-          throw refusal("\(name) and another file share cluster \(cluster); run fsck.exfat first")
-        }
-        isOwned[Int(cluster / 64)] |= 1 << (cluster % 64)
+      if let met = owned.insert(UInt64(run.cluster)..<end) {
+        throw refusal("\(name) and another file share cluster \(met); run fsck.exfat first")
       }
       if let free = try freeCluster(from: UInt64(run.cluster), limit: end) {
         throw refusal("\(name) uses cluster \(free), which is marked as free; run fsck.exfat first")

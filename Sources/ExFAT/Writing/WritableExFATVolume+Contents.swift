@@ -1,9 +1,9 @@
 import Bytes
-package import Filesystems
+import Filesystems
 
 extension WritableExFATVolume {
-  package func replaceContents(of file: FileID, with contents: any FileContents) throws {
-    let file = current(file)
+  func replaceContents(of file: FileID, with contents: any FileContents) throws {
+    let file = state.current(file)
     var set = try regularSet(of: file)
     let old = set.stream
     set.stream = EntrySet.Stream(isOnePiece: false, firstCluster: 0, byteCount: 0, validByteCount: 0)
@@ -14,7 +14,7 @@ extension WritableExFATVolume {
     set.touch()
     try store(set, of: file)
     try release(old)
-    cutFiles.remove(file)
+    state.cutFiles.remove(file)
   }
 
   /// Clusters for so many bytes; throws where the volume does not have as many.
@@ -24,15 +24,15 @@ extension WritableExFATVolume {
     return count
   }
 
-  package func append(_ contents: any FileContents, to file: FileID) throws {
-    let file = current(file)
+  func append(_ contents: any FileContents, to file: FileID) throws {
+    let file = state.current(file)
     var set = try regularSet(of: file)
     let stream = set.stream
     guard let sum = stream.byteCount.adding(contents.byteCount) else {
       throw FileError(.fileTooLarge, set.printable)
     }
     guard contents.byteCount > 0 else { return }
-    guard stream.byteCount > 0, !cutFiles.contains(file), try stream.isOnePiece || !canCopy(sum) else {
+    guard stream.byteCount > 0, !state.cutFiles.contains(file), try stream.isOnePiece || !canCopy(sum) else {
       return try replaceContents(
         of: file, with: JoinedContents(try reader.contents(of: file), upTo: stream.byteCount, contents))
     }
@@ -58,8 +58,8 @@ extension WritableExFATVolume {
     try byteCount <= Self.maximumCopiedByteCount && reader.heap.clusters(for: byteCount) <= freeClusterCount()
   }
 
-  package func truncate(_ file: FileID, to byteCount: UInt64) throws {
-    let file = current(file)
+  func truncate(_ file: FileID, to byteCount: UInt64) throws {
+    let file = state.current(file)
     var set = try regularSet(of: file)
     let stream = set.stream
     guard byteCount != stream.byteCount else { return }
@@ -84,29 +84,14 @@ extension WritableExFATVolume {
     if kept > 0, !isSplit { set.stream.isOnePiece = true }
     try store(set, of: file)
     if isSplit, let last, !tail.isEmpty { try cut(after: last.first) }
-    changes.releases += tail
-    cutFiles.insert(current(file))
+    state.changes.releases += tail
+    state.cutFiles.insert(state.current(file))
   }
 
   /// Whether the first `count` clusters of a chain lie one behind the other.
   private func isOnePiece(_ stream: EntrySet.Stream, count: UInt64) throws -> Bool {
     let chain = try ClusterChain(from: stream.firstCluster, in: reader.heap, table: reader.table)
     return try chain.run(at: 0, limit: count)?.count == count
-  }
-
-  /// Makes `cluster` the last of its chain, once the transaction's other changes are on the medium.
-  private func cut(after cluster: UInt32) throws {
-    changes.cuts[cluster] = Self.endMark
-    try stage(.entry(of: cluster, Self.endMark))
-    reader.forget()
-  }
-
-  /// Writes contents to clusters, once the volume is marked.
-  private func write(_ contents: any FileContents, into runs: [ClusterRun], from start: UInt64 = 0) throws {
-    guard contents.byteCount > 0 else { return }
-    try markInUse()
-    changes.hasContents = true
-    try ClusterWriter(to: volume, in: reader.heap).write(contents, into: runs, from: start)
   }
 
   private func regularSet(of file: FileID) throws -> EntrySet {
@@ -116,24 +101,12 @@ extension WritableExFATVolume {
     return set
   }
 
-  package func setAttributes(_ attributes: FileAttributes, of file: FileID) throws {
-    let file = current(file)
+  func setAttributes(_ attributes: FileAttributes, of file: FileID) throws {
+    let file = state.current(file)
+    guard file != root else { return try requireUnchangedRoot(attributes) }
     let old = try reader.attributes(of: file)
-    guard file != root else {
-      guard attributes.permissions == old.permissions, attributes.owner == 0, attributes.group == 0 else {
-        throw FileError(.unsupported("exFAT keeps no attributes of the root directory"), "/")
-      }
-      return
-    }
     var set = try reader.entrySet(of: file)
-    guard attributes.owner == old.owner, attributes.group == old.group else {
-      throw FileError(.unsupported("exFAT keeps no owners"), set.printable)
-    }
-    guard let bits = set.attributes.changed(to: attributes, from: old) else {
-      throw FileError(
-        .unsupported("exFAT keeps no permissions but those of all and the read-only attribute"), set.printable)
-    }
-    set.attributes = bits
+    set.attributes = try bits(set.attributes, of: set.printable, changedTo: attributes, from: old)
     if attributes.modified != old.modified { set.modified = EntrySet.Time(attributes.modified) }
     if let created = attributes.created, created != old.created { set.created = EntrySet.Time(created) }
     if let accessed = attributes.accessed, accessed != old.accessed {
@@ -141,9 +114,5 @@ extension WritableExFATVolume {
       set.accessed.local.hundredths = 0
     }
     try store(set, of: file)
-  }
-
-  package func setExtendedAttribute(_ name: FileName, to value: [UInt8]?, of file: FileID) throws {
-    throw FileError(.unsupported("exFAT keeps no extended attributes"), name.description)
   }
 }

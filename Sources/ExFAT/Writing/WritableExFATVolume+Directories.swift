@@ -2,9 +2,16 @@ import Bytes
 import Filesystems
 
 extension WritableExFATVolume {
+  func lookup(_ name: FileName, in directory: FileID) throws -> FileID? {
+    let directory = state.current(directory)
+    guard let index = try knownIndex(of: directory) else { return try reader.lookup(name, in: directory) }
+    guard let units = name.utf16, let slots = index.slots(of: units) else { return nil }
+    return try file(slots, of: index, in: directory)
+  }
+
   /// How callers find the file whose set starts at the first of `slots`.
   func file(_ slots: Range<Int>, of index: DirectoryIndex, in directory: FileID) throws -> FileID {
-    let isOnePiece = try reader.directory(current(directory)).isOnePiece
+    let isOnePiece = try reader.directory(state.current(directory)).isOnePiece
     return FileID(
       index.place(of: slots.lowerBound).offset / UInt64(DirectorySlots.slotSize),
       context: UInt64(index.firstCluster) | (isOnePiece ? ExFATVolume.onePieceBit : 0))
@@ -37,7 +44,7 @@ extension WritableExFATVolume {
     _ count: Int, in index: DirectoryIndex, _ directory: FileID, for name: String
   ) throws -> (slots: Range<Int>, leavesOut: Bool) {
     let (start, leavesOut) = index.freeSlots(count)
-    let missing = start + count - index.isUsed.count
+    let missing = start + count - index.map.isUsed.count
     if missing > 0 { try grow(index, directory, bySlots: missing, for: name) }
     return (start..<(start + count), leavesOut)
   }
@@ -45,11 +52,11 @@ extension WritableExFATVolume {
   private func grow(_ index: DirectoryIndex, _ directory: FileID, bySlots missing: Int, for name: String) throws {
     let perCluster = Int(reader.heap.clusterSize) / DirectorySlots.slotSize
     let count = (missing + perCluster - 1) / perCluster
-    guard index.isUsed.count + count * perCluster <= DirectoryIndex.maximumSlotCount else {
+    guard index.map.isUsed.count + count * perCluster <= DirectoryIndex.maximumSlotCount else {
       throw FileError(.directoryFull, name)
     }
     guard directory != root else {
-      guard let last = index.clusters.last else { throw reader.heap.damaged("the root directory has no cluster") }
+      guard let last = index.map.clusters.last else { throw reader.heap.damaged("the root directory has no cluster") }
       let runs = try takeClusters(UInt64(count), near: last + 1, for: name)
       try makeChain(runs)
       try clear(runs)
@@ -66,21 +73,9 @@ extension WritableExFATVolume {
   }
 
   private func finishGrowing(_ index: DirectoryIndex, _ runs: [ClusterRun]) {
-    for run in runs { changes.freshClusters.formUnion(run.first...run.last) }
+    noteFresh(runs)
     index.grow(by: runs)
     reader.forget()
-  }
-
-  /// Fills new clusters of a directory with zeroes.
-  func clear(_ runs: [ClusterRun]) throws {
-    for run in runs {
-      for cluster in run.first...run.last {
-        let change = ClusterChange.zeroes(at: reader.heap.offset(of: cluster), count: reader.heap.clusterSize)
-        changes.fresh.append(change)
-        try stage(change)
-      }
-    }
-    reader.cache.removeAll()
   }
 
   /// Adds clusters to a stream, which stays in one piece if it can; the entry that tells of it is left to the caller.
@@ -111,18 +106,6 @@ extension WritableExFATVolume {
       }
     }
     return runs
-  }
-
-  /// Makes `cluster`, the last of a chain, lead to `next`.
-  private func link(_ cluster: UInt32, to next: UInt32) throws {
-    let change = ClusterChange.entry(of: cluster, next)
-    changes.cuts[cluster] = nil
-    let isNew = changes.allocations.contains {
-      if case .chain(let run, _) = $0 { run.last == cluster } else { false }
-    }
-    if isNew { changes.allocations.append(change) } else { changes.switches.append(change) }
-    try stage(change)
-    reader.forget()
   }
 
   /// Puts a new set's entries into free slots so that its first entry comes last.
@@ -156,17 +139,9 @@ extension WritableExFATVolume {
     }
   }
 
-  /// Has the slot behind `slots`, where those are the last ones in use, say that nothing follows.
-  private func markEnd(behind slots: Range<Int>, of index: DirectoryIndex) throws {
-    guard slots.upperBound > index.end, slots.upperBound < index.isUsed.count else { return }
-    let (offset, cluster) = index.place(of: slots.upperBound)
-    let block = try MetadataBlock(of: volume, at: offset, count: 1)
-    guard block.bytes.littleEndian(at: 0, as: UInt8.self) != EntryType.end.rawValue else { return }
-    try stageDirectory([EntryType.end.rawValue], at: offset, cluster: cluster)
-  }
-
   /// Takes the entries of a set in `slots` away, those in the first one's sector first.
   func deleteEntries(_ old: StoredSet, in slots: [Int], of index: DirectoryIndex) throws {
+    state.changes.takesAway = true
     for slot in slots {
       let (offset, cluster) = index.place(of: slot)
       let type = old.bytes[(slot - old.slots.lowerBound) * DirectorySlots.slotSize]

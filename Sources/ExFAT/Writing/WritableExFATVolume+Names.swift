@@ -1,42 +1,29 @@
-package import Filesystems
+import Filesystems
 
 extension WritableExFATVolume {
-  package func create(_ name: FileName, in directory: FileID, attributes: FileAttributes) throws -> FileID {
-    guard attributes.kind == .regular || attributes.kind == .directory else {
-      throw FileError(
-        .unsupported("exFAT holds files and directories only, no \(attributes.kind.name)"), name.description)
-    }
+  func create(_ name: FileName, in directory: FileID, attributes: FileAttributes) throws -> FileID {
+    try requireKind(attributes.kind, name)
     let units = try name.dosUnits(for: "exFAT")
-    let index = try index(of: current(directory))
+    let index = try index(of: state.current(directory))
     guard index.slots(of: units) == nil else { throw FileError(.alreadyExists, name.description) }
     var set = EntrySet(name: units, hash: EntrySet.hash(units, reader.description.upcase), attributes: attributes)
     let (slots, leavesOut) = try makeSlots(
-      set.bytes.count / DirectorySlots.slotSize, in: index, current(directory), for: name.description)
+      set.bytes.count / DirectorySlots.slotSize, in: index, state.current(directory), for: name.description)
     if attributes.kind == .directory {
       let runs = try extend(&set.stream, by: 1, for: name.description)
       try clear(runs)
-      changes.freshClusters.insert(set.stream.firstCluster)
+      noteFresh(runs)
       set.stream.byteCount = reader.heap.clusterSize
       set.stream.validByteCount = reader.heap.clusterSize
     }
     try putSet(set.bytes, into: slots, leavesOut: leavesOut, of: index, name: units)
     let file = try file(slots, of: index, in: directory)
-    noteNew(file)
+    state.noteNew(file)
     return file
   }
 
-  package func createSymbolicLink(
-    _ name: FileName, to target: FileName, in directory: FileID, attributes: FileAttributes
-  ) throws -> FileID {
-    throw FileError(.unsupported("exFAT has no symbolic links"), name.description)
-  }
-
-  package func link(_ file: FileID, as name: FileName, in directory: FileID) throws {
-    throw FileError(.unsupported("exFAT has no hard links"), name.description)
-  }
-
-  package func remove(_ name: FileName, from directory: FileID) throws {
-    let index = try index(of: current(directory))
+  func remove(_ name: FileName, from directory: FileID) throws {
+    let index = try index(of: state.current(directory))
     let old = try find(name, in: index)
     try requireEmpty(old, in: index, directory, name)
     try delete(old, from: index)
@@ -48,19 +35,16 @@ extension WritableExFATVolume {
     _ old: StoredSet, in index: DirectoryIndex, _ directory: FileID, _ name: FileName
   ) throws {
     guard old.set.attributes.kind == .directory else { return }
-    let file = try file(old.slots, of: index, in: directory)
-    guard try reader.entries(of: file, from: 0, limit: 1).isEmpty else {
-      throw FileError(.directoryNotEmpty, name.description)
-    }
+    try requireEmpty(file(old.slots, of: index, in: directory), name)
   }
 
-  package func rename(
+  func rename(
     _ name: FileName, in directory: FileID, to newName: FileName, in newDirectory: FileID
   ) throws -> FileID {
     let units = try newName.dosUnits(for: "exFAT")
-    let source = try index(of: current(directory))
+    let source = try index(of: state.current(directory))
     let old = try find(name, in: source)
-    let goal = try index(of: current(newDirectory))
+    let goal = try index(of: state.current(newDirectory))
     if old.set.attributes.kind == .directory, goal !== source {
       try requireNotBelow(goal, try file(old.slots, of: source, in: directory), newName)
     }
@@ -84,16 +68,17 @@ extension WritableExFATVolume {
     let before = try file(old.slots, of: source, in: directory)
     let slots: Range<Int>
     if goal === source {
-      slots = try move(old, as: bytes, name: name, in: source, current(directory))
+      slots = try move(old, as: bytes, name: name, in: source, state.current(directory))
     } else {
       let leavesOut: Bool
       (slots, leavesOut) = try makeSlots(
-        bytes.count / DirectorySlots.slotSize, in: goal, current(newDirectory), for: FileName(utf16: name).description)
+        bytes.count / DirectorySlots.slotSize, in: goal, state.current(newDirectory),
+        for: FileName(utf16: name).description)
       try putSet(bytes, into: slots, leavesOut: leavesOut, of: goal, name: name)
       try delete(old, from: source)
     }
     let after = try file(slots, of: goal, in: newDirectory)
-    noteMove(of: before, to: after)
+    state.noteMove(of: before, to: after)
     return after
   }
 

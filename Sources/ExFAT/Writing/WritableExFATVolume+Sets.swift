@@ -23,7 +23,7 @@ extension WritableExFATVolume {
     guard let slots = index.slots(of: set.set.name) else { throw FileError(.notFound, set.set.printable) }
     let goal = try move(
       stored(slots, in: index), as: set.bytes, name: set.set.name, in: index, directory)
-    noteMove(of: file, to: try self.file(goal, of: index, in: directory))
+    state.noteMove(of: file, to: try self.file(goal, of: index, in: directory))
   }
 
   /// The directory whose first cluster is `cluster`, looked for in the whole tree.

@@ -14,15 +14,14 @@ struct FitnessCheck {
     self.copies = copies
   }
 
-  /// Throws `ImageError` where the volume is not to be written.
-  func run() throws {
+  /// Throws `ImageError` where the volume is not to be written; else the clusters that are free.
+  func run() throws -> FreeClusters {
     try checkBoot()
     let report = try volume.quickCheck()
     if let finding = report.findings.first(where: { $0.severity == .damage }) {
       throw refusal("\(finding.sentence.prefix(1).lowercased() + finding.sentence.dropFirst()) Run fsck.fat first.")
     }
-    try checkCopies()
-    try checkChains()
+    return try checkTables()
   }
 
   private func refusal(_ detail: String, at offset: UInt64? = nil) -> ImageError {
@@ -53,37 +52,62 @@ struct FitnessCheck {
     }
   }
 
-  /// Compares the whole tables.
-  private func checkCopies() throws {
-    guard let first = copies.starts.first else { return }
+  /// Reads all tables once: compares them, and looks for two entries that lead to one cluster, and for ones that lead to
+  /// a free one or to none.
+  private func checkTables() throws -> FreeClusters {
+    let (heap, table) = (volume.heap, volume.table)
+    var isReached = ClusterSet(below: heap.endCluster)
+    var free: UInt64 = 0
+    var firstFree: UInt32?
+    // Pieces of the table to which something behind them leads.
+    var again: Set<UInt64> = []
+    try table.forEachPiece(in: 0..<table.pieceCount) { piece in
+      try compareCopies(of: piece)
+      try piece.forEach { cluster, count, value in
+        if value == 0 {
+          free += UInt64(count)
+          if firstFree == nil { firstFree = cluster }
+        }
+        guard heap.contains(value) else { return try checkEnd(cluster, count, value, isReached) }
+        if let met = isReached.insert(UInt64(value)..<UInt64(value) + UInt64(count)) {
+          throw chainRefusal(cluster + (UInt32(met) - value), "leads to \(met), as another one does")
+        }
+        if value <= cluster { again.formUnion(table.piece(of: value)...table.piece(of: value + (count - 1))) }
+      }
+    }
+    try table.forEachPiece(in: again.sorted()) { piece in
+      try piece.forEach { cluster, count, value in
+        if !heap.contains(value) { try checkEnd(cluster, count, value, isReached) }
+      }
+    }
+    return FreeClusters(in: heap, count: free, next: try nextFree(firstFree))
+  }
+
+  private func compareCopies(of piece: borrowing FileAllocationTable.Piece) throws {
     for other in copies.starts.dropFirst() {
-      if let place = try volume.firstDifference(first, other, count: volume.table.byteCount) {
+      let copy = try MetadataBlock(of: volume.volume, at: other + piece.position, count: piece.bytes.byteCount)
+      if let place = volume.firstDifference(piece.bytes, copy.bytes, at: piece.position) {
         throw refusal("its tables differ; run fsck.fat first", at: other + place)
       }
     }
   }
 
-  /// Looks for two entries that lead to one cluster, and for ones that lead to a free one or to none.
-  private func checkChains() throws {
-    let heap = volume.heap
-    var isReached = [UInt64](repeating: 0, count: Int(heap.endCluster / 64 + 1))
-    for number in 2..<max(heap.endCluster, 2) {
-      let cluster = UInt32(number)
-      switch try volume.table.entry(of: cluster) {
-      case .free, .end, .bad: continue
-      case .invalid(let value):
-        throw chainRefusal(cluster, "leads to \(value), which no cluster has as its number")
-      case .next(let next):
-        let (word, bit) = (Int(next / 64), UInt64(1) << UInt64(next % 64))
-        guard isReached[word] & bit == 0 else { throw chainRefusal(cluster, "leads to \(next), as another one does") }
-        isReached[word] |= bit
-      }
+  /// Throws where entries of `value`, which lead to no cluster, are not such as may end a chain, although they do.
+  private func checkEnd(_ cluster: UInt32, _ count: UInt32, _ value: UInt32, _ isReached: ClusterSet) throws {
+    let bad = copies.width.badMark
+    guard value == 0 || value >= bad else {
+      throw chainRefusal(cluster, "leads to \(value), which no cluster has as its number")
     }
-    for number in 2..<max(heap.endCluster, 2) where isReached[Int(number / 64)] >> (number % 64) & 1 == 1 {
-      let value = try volume.table.value(of: UInt32(number))
-      guard value == 0 || value == copies.width.badMark else { continue }
-      throw chainRefusal(UInt32(number), "is \(value == 0 ? "free" : "bad"), but another one leads to it")
-    }
+    guard value <= bad, let met = isReached.first(in: UInt64(cluster)..<UInt64(cluster) + UInt64(count)) else { return }
+    throw chainRefusal(UInt32(met), "is \(value == 0 ? "free" : "bad"), but another one leads to it")
+  }
+
+  /// Where to look for free clusters: where FAT32 says, but not before the first.
+  private func nextFree(_ first: UInt32?) throws -> UInt32? {
+    guard let place = volume.infoSectorPlace else { return first }
+    let block = try MetadataBlock(of: volume.volume, at: place, count: InfoSector.size)
+    guard let said = (try? InfoSector(parsing: block.bytes))?.nextFree, volume.heap.contains(said) else { return first }
+    return max(said, first ?? 2)
   }
 
   private func chainRefusal(_ cluster: UInt32, _ what: String) -> ImageError {

@@ -37,8 +37,8 @@ struct InUseMark {
   /// Marks the volume, and waits until that is on the medium; does nothing where it is marked.
   mutating func set(in volume: StagedVolume) throws {
     guard !isSet else { return }
-    isSet = true
     try store(isInUse: true, in: volume)
+    isSet = true
   }
 
   /// Takes the marks away.

@@ -1,25 +1,25 @@
 import Bytes
-package import Filesystems
+import Filesystems
 
 extension WritableFATVolume {
   /// The most bytes of a file.
   private static let maximumByteCount = UInt64(UInt32.max)
 
-  package func replaceContents(of file: FileID, with contents: any FileContents) throws {
+  func replaceContents(of file: FileID, with contents: any FileContents) throws {
     var entry = try regularEntry(of: file)
     let name = entry.printable
     guard contents.byteCount <= Self.maximumByteCount else { throw FileError(.fileTooLarge, name) }
-    let runs = try allocate(reader.heap.clusters(for: contents.byteCount), for: name)
+    let runs = try makeChain(of: reader.heap.clusters(for: contents.byteCount), for: name)
     try write(contents, into: runs)
     let old = entry.firstCluster
     entry.firstCluster = runs.first?.first ?? 0
     entry.byteCount = UInt32(contents.byteCount)
     try store(entry, of: file, isModified: true)
     try release(from: old)
-    cutFiles.remove(file)
+    state.cutFiles.remove(file)
   }
 
-  package func append(_ contents: any FileContents, to file: FileID) throws {
+  func append(_ contents: any FileContents, to file: FileID) throws {
     var entry = try regularEntry(of: file)
     let name = entry.printable
     let size = UInt64(entry.byteCount)
@@ -27,7 +27,7 @@ extension WritableFATVolume {
       throw FileError(.fileTooLarge, name)
     }
     guard contents.byteCount > 0 else { return }
-    guard size > 0, !cutFiles.contains(file) else {
+    guard size > 0, !state.cutFiles.contains(file) else {
       return try replaceContents(
         of: file, with: JoinedContents(try reader.contents(of: file), upTo: size, contents))
     }
@@ -36,15 +36,15 @@ extension WritableFATVolume {
       throw reader.heap.damaged("the chain of \(name) is not as long as its \(size) bytes need; run fsck.fat first")
     }
     let more = reader.heap.clusters(for: sum) - reader.heap.clusters(for: size)
-    let runs = try allocate(more, for: name)
+    let runs = try makeChain(of: more, for: name)
     let isInside = size % reader.heap.clusterSize != 0
     try write(contents, into: (isInside ? old : []) + runs, from: size % reader.heap.clusterSize)
-    if let first = runs.first { try link(last.last, to: first.first, isFresh: false) }
+    if let first = runs.first { try link(last.last, to: first.first) }
     entry.byteCount = UInt32(sum)
     try store(entry, of: file, isModified: true)
   }
 
-  package func truncate(_ file: FileID, to byteCount: UInt64) throws {
+  func truncate(_ file: FileID, to byteCount: UInt64) throws {
     var entry = try regularEntry(of: file)
     let size = UInt64(entry.byteCount)
     guard byteCount < size else {
@@ -64,18 +64,10 @@ extension WritableFATVolume {
       try store(entry, of: file, isModified: true)
       if let last = last.first, !tail.isEmpty {
         try cut(after: last.first)
-        changes.releases += tail
+        state.changes.releases += tail
       }
     }
-    cutFiles.insert(file)
-  }
-
-  /// Writes contents to new clusters, once the volume is marked.
-  private func write(_ contents: any FileContents, into runs: [ClusterRun], from start: UInt64 = 0) throws {
-    guard contents.byteCount > 0 else { return }
-    try markInUse()
-    changes.hasContents = true
-    try ClusterWriter(to: volume, in: reader.heap).write(contents, into: runs, from: start)
+    state.cutFiles.insert(file)
   }
 
   private func regularEntry(of file: FileID) throws -> ShortEntry {

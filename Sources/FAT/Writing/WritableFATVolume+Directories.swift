@@ -21,7 +21,7 @@ extension WritableFATVolume {
   /// `count` free slots one behind the other, for which the directory grows if it must.
   func makeSlots(_ count: Int, in index: DirectoryIndex, for name: String) throws -> Range<Int> {
     let start = index.freeSlots(count)
-    let missing = start + count - index.isUsed.count
+    let missing = start + count - index.map.isUsed.count
     if missing > 0 { try grow(index, bySlots: missing, for: name) }
     return start..<(start + count)
   }
@@ -29,26 +29,14 @@ extension WritableFATVolume {
   private func grow(_ index: DirectoryIndex, bySlots missing: Int, for name: String) throws {
     let perCluster = Int(reader.heap.clusterSize) / ShortEntry.size
     let added = (missing + perCluster - 1) / perCluster
-    guard let last = index.clusters.last, index.isUsed.count + missing <= DirectoryIndex.maximumSlotCount else {
+    guard let last = index.map.clusters.last, index.map.isUsed.count + missing <= DirectoryIndex.maximumSlotCount else {
       throw FileError(.directoryFull, name)
     }
-    let runs = try allocate(UInt64(added), for: name)
-    try makeDirectoryClusters(runs)
-    try link(last, to: runs[0].first, isFresh: changes.freshClusters.contains(last))
-    for run in runs { changes.freshClusters.formUnion(run.first...run.last) }
+    let runs = try makeChain(of: UInt64(added), for: name)
+    try clear(runs)
+    try link(last, to: runs[0].first)
+    noteFresh(runs)
     index.grow(by: runs)
-  }
-
-  /// Fills new clusters of a directory with zeroes.
-  private func makeDirectoryClusters(_ runs: [ClusterRun]) throws {
-    for run in runs {
-      for cluster in run.first...run.last {
-        let change = ClusterChange.zeroes(at: reader.heap.offset(of: cluster), count: reader.heap.clusterSize)
-        changes.fresh.append(change)
-        try stage(change)
-      }
-    }
-    reader.cache.removeAll()
   }
 
   /// Puts a file's entries into free slots, the short one last, and takes note of it.
@@ -77,17 +65,9 @@ extension WritableFATVolume {
     try stageDirectory(bytes, at: offset, cluster: cluster)
   }
 
-  /// Has the slot behind `slots`, where those are the last ones in use, say that nothing follows.
-  private func markEnd(behind slots: Range<Int>, of index: DirectoryIndex) throws {
-    guard slots.upperBound > index.end, slots.upperBound < index.isUsed.count else { return }
-    let (offset, cluster) = index.place(of: slots.upperBound)
-    let block = try MetadataBlock(of: volume, at: offset, count: 1)
-    guard block.bytes.littleEndian(at: 0, as: UInt8.self) != ShortEntry.Mark.end else { return }
-    try stageDirectory([ShortEntry.Mark.end], at: offset, cluster: cluster)
-  }
-
   /// Takes a file's entries away, first where its short one lies.
   func delete(_ found: Directory.Found, from index: DirectoryIndex) throws {
+    state.changes.takesAway = true
     let slots = Int(found.slots.lowerBound)..<Int(found.slots.upperBound)
     let unit = index.place(of: slots.upperBound - 1).offset / UInt64(volume.unit)
     let first = slots.filter { index.place(of: $0).offset / UInt64(volume.unit) == unit }
@@ -101,10 +81,10 @@ extension WritableFATVolume {
 
   /// A directory's first cluster with its two entries.
   func makeDirectory(_ entry: ShortEntry, in parent: FileID, for name: String) throws -> UInt32 {
-    let runs = try allocate(1, for: name)
-    try makeDirectoryClusters(runs)
+    let runs = try makeChain(of: 1, for: name)
+    try clear(runs)
+    noteFresh(runs)
     let cluster = runs[0].first
-    changes.freshClusters.insert(cluster)
     var own = entry
     own.name = .current
     own.firstCluster = cluster

@@ -1,11 +1,8 @@
-package import Filesystems
+import Filesystems
 
 extension WritableFATVolume {
-  package func create(_ name: FileName, in directory: FileID, attributes: FileAttributes) throws -> FileID {
-    guard attributes.kind == .regular || attributes.kind == .directory else {
-      throw FileError(
-        .unsupported("FAT holds files and directories only, no \(attributes.kind.name)"), name.description)
-    }
+  func create(_ name: FileName, in directory: FileID, attributes: FileAttributes) throws -> FileID {
+    try requireKind(attributes.kind, name)
     let new = try NewName(name)
     let index = try index(of: directory)
     guard index.slots(ofFolded: new.folded) == nil else { throw FileError(.alreadyExists, name.description) }
@@ -22,17 +19,7 @@ extension WritableFATVolume {
     return file(slots, of: index)
   }
 
-  package func createSymbolicLink(
-    _ name: FileName, to target: FileName, in directory: FileID, attributes: FileAttributes
-  ) throws -> FileID {
-    throw FileError(.unsupported("FAT has no symbolic links"), name.description)
-  }
-
-  package func link(_ file: FileID, as name: FileName, in directory: FileID) throws {
-    throw FileError(.unsupported("FAT has no hard links"), name.description)
-  }
-
-  package func remove(_ name: FileName, from directory: FileID) throws {
+  func remove(_ name: FileName, from directory: FileID) throws {
     let index = try index(of: directory)
     let found = try find(name, in: index, directory)
     if found.entry.attributes.kind == .directory {
@@ -40,13 +27,6 @@ extension WritableFATVolume {
     }
     try delete(found, from: index)
     try release(from: found.entry.firstCluster)
-  }
-
-  /// Throws unless the directory holds nothing.
-  func requireEmpty(_ directory: FileID, _ name: FileName) throws {
-    guard try reader.entries(of: directory, from: 0, limit: 1).isEmpty else {
-      throw FileError(.directoryNotEmpty, name.description)
-    }
   }
 }
 

@@ -1,7 +1,7 @@
-package import Filesystems
+import Filesystems
 
 extension WritableFATVolume {
-  package func rename(
+  func rename(
     _ name: FileName, in directory: FileID, to newName: FileName, in newDirectory: FileID
   ) throws -> FileID {
     let new = try NewName(newName)
@@ -106,10 +106,10 @@ extension WritableFATVolume {
     // Its own slots can be used at once only where all of them change in that one write.
     let given = own.lowerBound / perUnit == sector ? own : nil
     let inPlace = (own.upperBound - count)..<own.upperBound
-    if index.isFree(inPlace, given: given) { return inPlace }
+    if index.map.isFree(inPlace, given: given) { return inPlace }
     for last in (sector * perUnit)..<((sector + 1) * perUnit) {
       let slots = (last + 1 - count)..<(last + 1)
-      if index.isFree(slots, given: given) { return slots }
+      if index.map.isFree(slots, given: given) { return slots }
     }
     return nil
   }
@@ -121,7 +121,8 @@ extension WritableFATVolume {
   ) throws {
     let perUnit = volume.unit / ShortEntry.size
     let sector = (own.upperBound - 1) / perUnit
-    let known = index.isUsed
+    let known = index.map.isUsed
+    state.changes.takesAway = true
     index.remove(found)
     try put(entry, longName: longName, into: slots, of: index)
     let old = own.filter { !slots.contains($0) && known[$0] }

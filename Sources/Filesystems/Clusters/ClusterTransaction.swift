@@ -1,6 +1,6 @@
 import Bytes
 
-/// The changes of a transaction on a volume without a journal, in the order in which they may reach the medium.
+/// The changes of one or more transactions on a volume without a journal, in the order in which they may reach the medium.
 ///
 /// What is new comes first, where nothing leads to it yet; then, one sector after another, what leads to it; then what
 /// is no longer needed is given up. After a cut between any two writes the volume has the first so many of the changes
@@ -20,11 +20,45 @@ package struct ClusterTransaction {
   package var freshClusters: Set<UInt32> = []
   /// Whether contents were written past all this.
   package var hasContents = false
+  /// Whether an entry of a directory was taken away, as by a move, after which the other place must not come first.
+  package var takesAway = false
 
   package init() {}
 
   package var isEmpty: Bool {
     fresh.isEmpty && allocations.isEmpty && switches.isEmpty && cuts.isEmpty && releases.isEmpty && !hasContents
+  }
+
+  /// Whether nothing that the volume shows is given up, so that the changes may wait for those of later transactions.
+  package var canWait: Bool { cuts.isEmpty && releases.isEmpty && !takesAway }
+
+  /// How far changes that can wait had come.
+  struct Mark {
+    fileprivate let fresh: Int
+    fileprivate let allocations: Int
+    fileprivate let switches: Int
+    fileprivate let freshClusters: Set<UInt32>
+    fileprivate let hasContents: Bool
+  }
+
+  var mark: Mark {
+    Mark(
+      fresh: fresh.count, allocations: allocations.count, switches: switches.count, freshClusters: freshClusters,
+      hasContents: hasContents)
+  }
+
+  /// Takes back what came after `mark`, at which the changes could wait.
+  mutating func goBack(to mark: Mark) {
+    fresh.removeLast(fresh.count - mark.fresh)
+    allocations.removeLast(allocations.count - mark.allocations)
+    switches.removeLast(switches.count - mark.switches)
+    (cuts, releases, takesAway) = ([:], [], false)
+    (freshClusters, hasContents) = (mark.freshClusters, mark.hasContents)
+  }
+
+  /// Stages all changes that can wait anew.
+  func stageAgain(_ apply: (ClusterChange) throws -> Void) throws {
+    for change in fresh + allocations + switches { try apply(change) }
   }
 
   /// Writes all changes to the volume, which has them staged as a whole so far; `apply` stages one of them.

@@ -29,7 +29,7 @@ package final class FileAllocationTable {
   }
 
   package let width: Width
-  private let heap: ClusterHeap
+  let heap: ClusterHeap
   /// First byte of the table that counts.
   package let start: UInt64
   /// Bytes of the table that its clusters use.
@@ -85,11 +85,34 @@ package final class FileAllocationTable {
   ///
   /// Bad clusters count as free, since nothing is kept in them.
   package func next(isFree: Bool, from cluster: UInt64, limit: UInt64) throws -> UInt64 {
+    let bad = width.badMark
+    return try next(from: cluster, limit: limit) { ($0 == 0 || $0 == bad) == isFree }
+  }
+
+  /// The first cluster at or after `cluster` whose entry is zero, if `isZero`, or is not, below `limit`; else `limit`.
+  package func next(isZero: Bool, from cluster: UInt64, limit: UInt64) throws -> UInt64 {
+    try next(from: cluster, limit: limit) { ($0 == 0) == isZero }
+  }
+
+  /// The first cluster whose entry is as wanted.
+  @inline(__always)
+  private func next(from cluster: UInt64, limit: UInt64, _ isWanted: (UInt32) -> Bool) throws -> UInt64 {
+    let perBlock = width.entries(in: Self.blockSize)
     var cluster = cluster
     while cluster < limit {
-      let entry = try entry(of: UInt32(cluster))
-      if (entry == .free || entry == .bad) == isFree { return cluster }
-      cluster += 1
+      let block = try table(cluster / perBlock)
+      let first = cluster / perBlock * perBlock
+      let end = min(limit, first + perBlock)
+      if !isWanted(0), block.bytes.isAllZero {
+        cluster = end
+        continue
+      }
+      while cluster < end {
+        let index = UInt32(cluster - first)
+        let value = width.load(block.bytes, at: Int(width.offset(of: index)), isOdd: index % 2 == 1)
+        if isWanted(value) { return cluster }
+        cluster += 1
+      }
     }
     return limit
   }
@@ -97,31 +120,10 @@ package final class FileAllocationTable {
   /// Clusters that are free.
   package func countFree() throws -> UInt32 {
     var free: UInt32 = 0
-    let size = width.byteCount(entries: 2) / 2
-    guard width != .bits12 else {
-      for cluster in 2..<max(heap.endCluster, 2) where try value(of: UInt32(cluster)) == 0 { free += 1 }
-      return free
-    }
-    for start in stride(from: UInt64(0), to: byteCount, by: Int(Self.blockSize)) {
-      let block = try table(start / Self.blockSize)
-      let first = start == 0 ? Int(2 * size) : 0
-      if width == .bits16 {
-        for place in stride(from: first, to: block.count - 1, by: 2)
-        where block.bytes.littleEndian(at: place, as: UInt16.self) == 0 { free += 1 }
-      } else {
-        let mask: UInt32 = width == .bits28 ? 0x0fff_ffff : .max
-        for place in stride(from: first, to: block.count - 3, by: 4)
-        where block.bytes.littleEndian(at: place, as: UInt32.self) & mask == 0 { free += 1 }
-      }
+    try forEachPiece(in: 0..<pieceCount) { piece in
+      try piece.forEach { _, count, value in if value == 0 { free += count } }
     }
     return free
-  }
-
-  /// The first cluster at or after `cluster` whose entry is zero, if `isZero`, or is not, below `limit`; else `limit`.
-  package func next(isZero: Bool, from cluster: UInt64, limit: UInt64) throws -> UInt64 {
-    var cluster = cluster
-    while cluster < limit, (try value(of: UInt32(cluster)) == 0) != isZero { cluster += 1 }
-    return cluster
   }
 
   /// Forgets what is in memory of the entries of `run`, after they were changed.
@@ -173,6 +175,9 @@ extension FileAllocationTable.Width {
 
   /// The smallest entry that ends a chain; exFAT has just one.
   package var firstEndMark: UInt32 { self == .bits32 ? 0xffff_ffff : badMark + 1 }
+
+  /// The entry with which chains are ended.
+  package var endMark: UInt32 { self == .bits32 ? firstEndMark : badMark + 8 }
 
   /// Where the entry of `cluster` starts in the table; of 12 bits, an odd one's starts inside that byte.
   package func offset(of cluster: UInt32) -> UInt64 {
