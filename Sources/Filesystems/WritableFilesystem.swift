@@ -15,6 +15,12 @@ package protocol WritableFilesystem: Filesystem {
   /// that can be reached.
   func transaction<Result>(_ body: () throws -> Result) throws -> Result
 
+  /// Runs `body`, whose transactions may be made permanent several at a time and at its end at the latest, in order and
+  /// each of them whole; a transaction's body may be run twice then, the first time without effect.
+  ///
+  /// What throws out of `body` leaves the transactions before it done. A group within a group is a part of it.
+  func group<Result>(_ body: () throws -> Result) throws -> Result
+
   /// Marks the volume as clean again after the last transaction and waits until everything is on the medium; does
   /// nothing where there was no transaction.
   func finish() throws
@@ -48,4 +54,9 @@ package protocol WritableFilesystem: Filesystem {
   func setAttributes(_ attributes: FileAttributes, of file: FileID) throws
   /// Sets an extended attribute, or takes it away for nil; an ACL is given as setxattr(2) takes it.
   func setExtendedAttribute(_ name: FileName, to value: [UInt8]?, of file: FileID) throws
+}
+
+extension WritableFilesystem {
+  /// Each transaction by itself.
+  package func group<Result>(_ body: () throws -> Result) throws -> Result { try body() }
 }
