@@ -8,9 +8,12 @@ import Testing
 
 /// Each change alone on each kind of volume, beside the same change of a tree by the host's own commands.
 @Suite struct OperationTests: VolumeChanging {
+  /// Whether all is tried on all kinds of volume and mounted.
+  private static let isWhole = getenv("QFLASH_STRESS_OPERATIONS") != nil
+
   /// The kinds that differ most; `QFLASH_STRESS_OPERATIONS` takes all.
   private static let cases: [WritingCase] = {
-    guard getenv("QFLASH_STRESS_OPERATIONS") == nil else { return RandomWritingTests.cases }
+    guard !isWhole else { return RandomWritingTests.cases }
     let some = [
       "-t ext4 -O bigalloc -b 1024 -C 65536", "-t ext4 -O inline_data,^metadata_csum -b 1024",
       "-t ext4 -O quota -b 1024", "-t ext2 -b 1024 -O ^sparse_super,^resize_inode,^filetype",
@@ -18,8 +21,9 @@ import Testing
     return WritingCase.all.filter { some.contains($0.options) }
   }()
 
-  /// Every how many changes the kernel mounts the volume too.
-  private static let mountStride = getenv("QFLASH_STRESS_OPERATIONS") == nil ? 10 : 1
+  /// Every how many changes one is tried on a kind of volume, each on another; and every how many the kernel mounts the
+  /// volume too.
+  private static let (stride, mountStride) = isWhole ? (1, 1) : (4, 10)
 
   /// All that a tree shows.
   private static let show = """
@@ -51,13 +55,15 @@ import Testing
     // mke2fs(8) leaves quotas as if nothing had been filled in.
     try volumes.shell("e2fsck -fy disk > checked 2>&1 || test $? = 1; mv disk before")
     var count = 0
-    for operation in WritingOperation.all where hasAttributes || !operation.needsAttributes {
+    let first = (Self.cases.firstIndex { $0.options == test.options } ?? 0) % Self.stride
+    for (index, operation) in WritingOperation.all.enumerated() {
+      guard index % Self.stride == first, hasAttributes || !operation.needsAttributes else { continue }
       let isMounted = test.isMounted && Machine.hasLoopDevices && count % Self.mountStride == 0
       try apply(operation, test, scratch, volumes, isMounted: isMounted)
       count += 1
     }
-    #expect(count >= 50)
-    if getenv("QFLASH_STRESS_OPERATIONS") != nil { print("operations alone: \(count) on \(test)") }
+    #expect(count >= WritingOperation.all.count / Self.stride - 20)
+    if Self.isWhole { print("operations alone: \(count) on \(test)") }
   }
 
   private func apply(
