@@ -68,6 +68,19 @@ package final class FileTarget: BlockTarget {
     if let finalByteCount { try file.resize(to: finalByteCount) }
   }
 
+  /// Makes the file, which is empty, the same as `source` by sharing its blocks (a reflink, FICLONE); false, and empty
+  /// still, where the filesystem does not do that.
+  package func share(_ source: FileSource) throws(IOError) -> Bool {
+    guard isKnownZero, source.status.kind == .regular else { return false }
+    guard clinux_clone_file(source.descriptor, file.descriptor) == 0 else {
+      try empty()
+      return false
+    }
+    // Whatever has been written behind the source's end meanwhile.
+    try file.resize(to: source.byteCount)
+    return true
+  }
+
   /// Whether O_DIRECT takes a range: its borders lie on pages.
   private static func isAligned(_ offset: UInt64, _ count: Int) -> Bool { (offset | UInt64(count)) % 4096 == 0 }
 

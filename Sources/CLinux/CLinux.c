@@ -43,6 +43,8 @@ int clinux_punch_hole(int fd, uint64_t offset, uint64_t length) {
   return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)offset, (off_t)length);
 }
 
+int clinux_clone_file(int from, int to) { return ioctl(to, FICLONE, from); }
+
 int64_t clinux_seek_data(int fd, int64_t offset) { return lseek(fd, offset, SEEK_DATA); }
 int64_t clinux_seek_hole(int fd, int64_t offset) { return lseek(fd, offset, SEEK_HOLE); }
 

@@ -34,7 +34,7 @@ package final class ExtVolume: Filesystem {
     blocks = opened.changes.blocks
     warnings = opened.warnings
     sourceByteCount = (store as any BlockSource).byteCount
-    writing = Writing(changes: opened.changes, commit: Commit(opened.changes, opened.recovery))
+    writing = Writing(opened.changes, Commit(opened.changes, opened.recovery))
     try requireRoot()
   }
 

@@ -31,8 +31,7 @@ package final class StagedVolume: BlockSource {
   }
 
   package func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws {
-    try store.read(at: offset, into: &buffer)
-    guard staged.update({ !$0.isEmpty }) else { return }
+    guard staged.update({ !$0.isEmpty }) else { return try store.read(at: offset, into: &buffer) }
     var done = 0
     while done < buffer.byteCount {
       let (number, inUnit, count) = piece(at: offset + UInt64(done), of: buffer.byteCount - done)
@@ -40,8 +39,19 @@ package final class StagedVolume: BlockSource {
         var place = buffer.mutableSlice(done, count)
         // Safe: every byte of the array is initialised.
         place.copy(unsafe bytes.span.bytes.slice(inUnit, count), at: 0)
+        done += count
+        continue
       }
+      // What is not staged up to the next unit that is, at once.
+      let start = done
       done += count
+      while done < buffer.byteCount {
+        let next = piece(at: offset + UInt64(done), of: buffer.byteCount - done)
+        if staged.update({ $0[next.number] != nil }) { break }
+        done += next.count
+      }
+      var place = buffer.mutableSlice(start, done - start)
+      try store.read(at: offset + UInt64(start), into: &place)
     }
   }
 
@@ -140,6 +150,15 @@ package final class StagedVolume: BlockSource {
   package func writeContents(_ bytes: RawSpan, at offset: UInt64) throws {
     if !isRehearsal { try store.write(bytes, at: offset) }
   }
+
+  /// What is staged at one moment.
+  package struct Snapshot: Sendable { fileprivate let staged: [UInt64: [UInt8]] }
+
+  /// Remembers what is staged now.
+  package func snapshot() -> Snapshot { Snapshot(staged: staged.update { $0 }) }
+
+  /// Takes back all that was staged since `before`.
+  package func restore(_ before: Snapshot) { staged.update { $0 = before.staged } }
 
   /// Forgets all that is staged.
   package func drop() { staged.update { $0 = [:] } }

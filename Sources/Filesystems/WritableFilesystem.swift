@@ -2,8 +2,8 @@
 ///
 /// The first `transaction(_:)` marks the volume as being changed, `finish()` takes the mark away. Changes of a transaction
 /// gather in memory and reach the volume at its end: whole, or after a power cut not at all (with a journal), or in an
-/// order that the volume's checker repairs without losing anything else (without one; what only adds files may then wait
-/// for later transactions, for `finish()` at the latest). A transaction that throws leaves the volume as it was before it.
+/// order that the volume's checker repairs without losing anything else (without one). A transaction that throws leaves
+/// the volume as it was before it.
 ///
 /// Everything that changes a file is called inside a transaction; nothing here looks at permissions.
 package protocol WritableFilesystem: Filesystem {
@@ -14,6 +14,15 @@ package protocol WritableFilesystem: Filesystem {
   /// Runs `body` and makes all its changes permanent in the right order; throws what `body` throws, with nothing changed
   /// that can be reached.
   func transaction<Result>(_ body: () throws -> Result) throws -> Result
+
+  /// Runs `body`, whose transactions may be made permanent several at a time and at its end at the latest; a transaction's
+  /// body may be run twice then, the first time without effect.
+  ///
+  /// With a journal a power cut leaves the first of them, each whole. Without one it may leave some files that the group
+  /// has added and not others, each as it was at some time, and takes nothing away that was there.
+  ///
+  /// What throws out of `body` leaves the transactions before it done. A group within a group is a part of it.
+  func group<Result>(_ body: () throws -> Result) throws -> Result
 
   /// Marks the volume as clean again after the last transaction and waits until everything is on the medium; does
   /// nothing where there was no transaction.
@@ -48,4 +57,9 @@ package protocol WritableFilesystem: Filesystem {
   func setAttributes(_ attributes: FileAttributes, of file: FileID) throws
   /// Sets an extended attribute, or takes it away for nil; an ACL is given as setxattr(2) takes it.
   func setExtendedAttribute(_ name: FileName, to value: [UInt8]?, of file: FileID) throws
+}
+
+extension WritableFilesystem {
+  /// Each transaction by itself.
+  package func group<Result>(_ body: () throws -> Result) throws -> Result { try body() }
 }

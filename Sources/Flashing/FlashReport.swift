@@ -16,6 +16,8 @@ package struct FlashReport: Sendable {
   package var zeroed: UInt64 = 0
   package var kept: UInt64 = 0
   package var discarded: UInt64 = 0
+  /// Bytes of the target that are the image's own blocks until either changes them.
+  package var shared: UInt64 = 0
   /// Bytes read back and found right; nil if nothing was read back.
   package var verified: UInt64?
   /// Ranges that did not read as they were written.
@@ -42,6 +44,7 @@ package struct FlashReport: Sendable {
       "write-milliseconds": .count(UInt64(writeSeconds * 1000)),
       "verify-milliseconds": .count(UInt64(verifySeconds * 1000)),
     ]
+    record.add("shared", shared > 0 ? .size(shared) : nil)
     record.add(
       "bad",
       .list(
@@ -68,6 +71,7 @@ package struct FlashReport: Sendable {
     lines.append(
       "\(shortSize(byteCount)) in \(Self.tenths(seconds)) s (\(shortSize(UInt64(Double(byteCount) / seconds)))/s): "
         + "\(shortSize(written)) written, \(shortSize(zeroed)) zeroed")
+    if shared > 0 { lines.append("\(shortSize(shared)) shared with \(source) until either is changed (reflink)") }
     if kept > 0 {
       lines.append("\(describeSize(kept)) stay as they were on the target: the image says nothing of them")
     }

@@ -41,6 +41,8 @@ package struct FlashRequest: Sendable {
   package var wipesSignatures = false
   /// Look at the table and the filesystems of what was written.
   package var checksQuickly = true
+  /// Let a file share the blocks of a raw image where its filesystem can (a reflink), instead of copying them.
+  package var sharesBlocks = false
   /// Changes to make inside what was written.
   package var patches = PatchRequest()
   /// Look and check, but write nothing.

@@ -136,6 +136,9 @@ struct TargetWriter {
     let map: any ExtentMap
     var disk: (any BlockSource)?
     switch content {
+    case .disk(let source) where try !verifies && share(source, with: opened):
+      (map, disk) = (source, source)
+      report.shared = source.byteCount
     case .disk(let source):
       try Flow.copy(source, to: target, options: options, digests: digests, progress: counters)
       (map, disk) = (source, source)
@@ -152,6 +155,14 @@ struct TargetWriter {
     return Written(
       target: target, canReadBack: opened.canReadBack, map: map, digests: digests, options: options, disk: disk,
       report: report)
+  }
+
+  /// Makes a file the same as a raw image by letting it share the image's blocks; false where that cannot be.
+  private func share(_ source: any BlockSource, with opened: OpenedTarget) throws -> Bool {
+    guard request.sharesBlocks, request.offset == 0, let file = opened.file, let source = source as? FileSource else {
+      return false
+    }
+    return try file.share(source)
   }
 
   /// Reads back what was written, where that is wanted; throws `VerificationFailure`.

@@ -84,11 +84,20 @@ struct PatchVerification {
       try wanted.fill(0, count) { try source.read(at: offset, into: &$0) }
       try found.fill(0, count) { try contents.read(at: place, into: &$0) }
       if !equal(wanted.prefix(count), found.prefix(count)) {
-        return note("\(path) differs on the medium from what was written, within 1 MiB from byte \(place) on")
+        let first = place + UInt64(firstDifference(wanted.prefix(count), found.prefix(count)))
+        return note("\(path) differs on the medium from what was written, from byte \(first) on")
       }
       byteCount += UInt64(count)
       offset += UInt64(count)
     }
+  }
+
+  /// The first byte in which two runs of the same length differ; their length where they do not.
+  private func firstDifference(_ a: RawSpan, _ b: RawSpan) -> Int {
+    (0..<a.byteCount).first { index in
+      let (left, right): (UInt8, UInt8) = (a.littleEndian(at: index), b.littleEndian(at: index))
+      return left != right
+    } ?? a.byteCount
   }
 
   private func equal(_ a: RawSpan, _ b: RawSpan) -> Bool {

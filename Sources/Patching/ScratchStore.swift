@@ -51,8 +51,6 @@ package final class ScratchStore: BlockSource, BlockTarget {
   }
 
   package func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws {
-    try base.read(at: offset, into: &buffer)
-    guard state.update({ !$0.pages.isEmpty }) else { return }
     var done = 0
     while done < buffer.byteCount {
       let (number, inPage, count) = Self.piece(at: offset + UInt64(done), of: buffer.byteCount - done)
@@ -60,8 +58,19 @@ package final class ScratchStore: BlockSource, BlockTarget {
         var place = buffer.mutableSlice(done, count)
         // Safe: every byte of the array is initialised.
         place.copy(unsafe bytes.span.bytes.slice(inPage, count), at: 0)
+        done += count
+        continue
       }
+      // What is not changed up to the next page that is, at once.
+      let start = done
       done += count
+      while done < buffer.byteCount {
+        let next = Self.piece(at: offset + UInt64(done), of: buffer.byteCount - done)
+        if isChanged(next.number) { break }
+        done += next.count
+      }
+      var place = buffer.mutableSlice(start, done - start)
+      try base.read(at: offset + UInt64(start), into: &place)
     }
   }
 
@@ -92,6 +101,8 @@ package final class ScratchStore: BlockSource, BlockTarget {
     let inPage = Int(offset % UInt64(pageSize))
     return (offset / UInt64(pageSize), inPage, min(count, pageSize - inPage))
   }
+
+  private func isChanged(_ number: UInt64) -> Bool { state.update { $0.pages[number] != nil } }
 
   private func changed(_ number: UInt64) throws -> [UInt8]? {
     let (page, file) = state.update { ($0.pages[number], $0.file) }

@@ -2,7 +2,7 @@ import BlockIO
 import Browsing
 import Filesystems
 
-/// Does one step in one volume, each change of a file a transaction of its own.
+/// Does one step in one volume, each change of a file a transaction of its own, all of them a group.
 ///
 /// The same code runs in the rehearsal and in earnest: what a store makes of the writes is the difference.
 final class StepRunner {
@@ -25,8 +25,15 @@ final class StepRunner {
   }
 
   /// Does the step; throws `FileError`, `ImageError`, `IOError`, `HostUnreadable` or `Stopped`.
+  ///
+  /// All that the step has changed is on the medium afterwards, also after an error.
   func run() throws -> StepOutcome {
     try volume.touch()
+    try filesystem.group { try change() }
+    return outcome
+  }
+
+  private func change() throws {
     if step.makesParents { try makeParents(of: target.path) }
     outcome.path = target.inVolume
     switch step.action {
@@ -42,7 +49,6 @@ final class StepRunner {
     case .touch: try touch()
     case .truncate(let byteCount): try truncate(to: byteCount)
     }
-    return outcome
   }
 
   /// The path whose directories are made: the new one of a rename.

@@ -58,6 +58,15 @@ final class TreeCopy {
     if leftOut > 0 { runner.outcome.detail = "\(leftOut) extended attributes not kept: the volume has none such" }
   }
 
+  /// A transaction, whose body may be run twice.
+  private func transaction<Result>(_ body: () throws -> Result) throws -> Result {
+    let before = leftOut
+    return try filesystem.transaction {
+      leftOut = before
+      return try body()
+    }
+  }
+
   // MARK: Directories
 
   private func makeDirectory(_ node: HostNode, _ name: FileName) throws {
@@ -65,7 +74,7 @@ final class TreeCopy {
     let names = parent.names + [name]
     guard let file = try filesystem.lookup(name, in: parent.file) else {
       let inherited = try inheritance(node, in: parent.file)
-      let made = try filesystem.transaction {
+      let made = try transaction {
         let made = try runner.create(name, in: parent.file, inherited)
         try setExtendedAttributes(of: node, made)
         return made
@@ -96,7 +105,7 @@ final class TreeCopy {
     attributes.modified = node.attributes.modified
     if attributes.accessed != nil { attributes.accessed = node.attributes.accessed }
     let wanted = attributes
-    try filesystem.transaction { try filesystem.setAttributes(wanted, of: file) }
+    try transaction { try filesystem.setAttributes(wanted, of: file) }
   }
 
   // MARK: Files
@@ -131,7 +140,7 @@ final class TreeCopy {
       throw FileError(.isADirectory, StepRunner.path(names))
     }
     do {
-      try filesystem.transaction {
+      try transaction {
         if old != nil { try filesystem.remove(name, from: parent.file) }
         try filesystem.link(place.file, as: name, in: parent.file)
       }
@@ -152,7 +161,7 @@ final class TreeCopy {
     guard let old = try filesystem.lookup(name, in: parent.file) else {
       let inherited = try inheritance(node, in: parent.file)
       let names = parent.names + [name]
-      let file = try filesystem.transaction {
+      let file = try transaction {
         let file = try runner.create(name, in: parent.file, inherited)
         if contents.byteCount > 0 { try filesystem.replaceContents(of: file, with: contents) }
         try setExtendedAttributes(of: node, file)
@@ -186,7 +195,7 @@ final class TreeCopy {
     if wanted.accessed != nil { wanted.accessed = node.attributes.accessed }
     wanted.changed = runner.now
     let (final, target) = (wanted, file)
-    try filesystem.transaction {
+    try transaction {
       try filesystem.replaceContents(of: target, with: contents)
       try setExtendedAttributes(of: node, target)
       try setAttributes(final, of: target)
@@ -205,7 +214,7 @@ final class TreeCopy {
       throw FileError(.isADirectory, StepRunner.path(names))
     }
     let inherited = try inheritance(node, in: parent.file)
-    let file = try filesystem.transaction {
+    let file = try transaction {
       if old != nil { try filesystem.remove(name, from: parent.file) }
       let file = try make(parent.file, inherited)
       for one in inherited.extended { try filesystem.setExtendedAttribute(one.name, to: one.value, of: file) }

@@ -7,7 +7,7 @@ import Testing
   let scratch: Scratch
 
   /// FAULT names what to do to the file FAULT_PATH, in calls that hold its byte FAULT_AT where that matters.
-  private static let library = #"""
+  static let library = #"""
     #define _GNU_SOURCE
     #include <dlfcn.h>
     #include <errno.h>
@@ -84,14 +84,22 @@ import Testing
     }
     """#
 
-  init() throws {
-    scratch = try Scratch()
+  /// Builds the library as `faults.so`.
+  static func build(in scratch: Scratch) throws {
     try scratch.shell(
       """
       cat > faults.c <<'END'
-      \(Self.library)
+      \(library)
       END
       cc -shared -fPIC -o faults.so faults.c -ldl
+      """)
+  }
+
+  init() throws {
+    scratch = try Scratch()
+    try Self.build(in: scratch)
+    try scratch.shell(
+      """
       head -c 5M /dev/urandom > image.raw
       truncate -s 6M image.raw
       head -c 1000 /dev/urandom >> image.raw

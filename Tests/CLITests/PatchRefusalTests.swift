@@ -26,36 +26,37 @@ struct PatchRefusalTests {
   }
 
   @Test func stepsThatCannotBeDone() throws {
-    let fine = "disk.raw --patch-text /etc/fine=1 "
+    // Each behind a step that can be done.
     let cases: [(words: String, status: Int32, says: String)] = [
-      (fine + "--patch /etc/x=large", 73, "not enough free space"),
-      (fine + "--patch 1:/x=large", 73, "not enough free space"),
-      (fine + "--patch-text /no/such/x=1", 64, "no partition of disk.raw has the directory of /no/such/x"),
-      (fine + "--patch-text 2:/no/such/x=1", 73, "no such file or directory"),
-      (fine + "--patch-text /x=1", 64, "partitions 1, 2 of disk.raw have the directory of /x"),
-      (fine + "--patch-text 7:/x=1", 64, "no partition 7"),
-      (fine + "--patch-text 2:/etc=1", 73, "/etc: is a directory"),
-      (fine + "--patch-mkdir /etc/sub", 73, "exists already"), (fine + "--patch-rm 2:/etc/none", 73, "no such file"),
-      (fine + "--patch-rm 2:/", 73, "root cannot be removed"),
-      (fine + "--patch-text /etc/dangling=1", 73, "symbolic link to something"),
-      (fine + "--patch-symlink 1:/EFI/l=x", 73, "FAT has no symbolic links"),
-      (fine + "--patch-mode 1:/EFI=0700", 73, "FAT keeps no permissions"),
-      (fine + "--patch-owner 1:/EFI=7:7", 73, "FAT keeps no owners"),
-      (fine + "--patch-text '1:/EFI/a:b=1'", 73, "is no name that FAT can store"),
-      (fine + "--patch-tree 1:/EFI=folder", 73, "FAT has no symbolic links"),
-      (fine + "--patch-rename 2:/etc=/etc/sub/etc", 73, "below itself"),
-      (fine + "--patch-rename 2:/etc/motd=1:/motd", 64, "both paths have to be on one partition"),
-      (fine + "--patch-text \"/etc/$(printf 'n%.0s' $(seq 300))=1\"", 73, "too long"),
-      (fine + "--patch /etc/x=no-such-file", 66, "no-such-file"), (fine + "--patch /etc/x=folder", 66, "folder"),
-      (fine + "--patch-tree /srv=large", 66, "is not a folder"),
-      (fine + "--patch-file bad.toml", 64, "line 3: there is no key 'frobnicate'"),
-      (fine + "--patch-file no-such.toml", 66, "no-such.toml"), (fine + "--patch-text x=1", 64, "starts with /"),
-      (fine + "--patch-text /x", 64, "PATH=VALUE"), (fine + "--patch-mode /etc=rwx", 64, "octal"),
-      (fine + "--patch-owner /etc=root", 64, "numbers"), (fine + #"--patch-text '/etc/x=\q'"#, 64, "backslash"),
-      (fine + "--patch /a=- --patch /b=-", 64, "only one file"), ("disk.raw", 64, "nothing to change"),
-      ("disk.raw:2 --partition 1 --patch-text /x=1", 64, "names partition 2"),
+      ("--patch /etc/x=large", 73, "not enough free space"),
+      ("--patch 1:/x=large", 73, "not enough free space"),
+      ("--patch-text /no/such/x=1", 64, "no partition of disk.raw has the directory of /no/such/x"),
+      ("--patch-text 2:/no/such/x=1", 73, "no such file or directory"),
+      ("--patch-text /x=1", 64, "partitions 1, 2 of disk.raw have the directory of /x"),
+      ("--patch-text 7:/x=1", 64, "no partition 7"),
+      ("--patch-text 2:/etc=1", 73, "/etc: is a directory"),
+      ("--patch-mkdir /etc/sub", 73, "exists already"), ("--patch-rm 2:/etc/none", 73, "no such file"),
+      ("--patch-rm 2:/", 73, "root cannot be removed"),
+      ("--patch-text /etc/dangling=1", 73, "symbolic link to something"),
+      ("--patch-symlink 1:/EFI/l=x", 73, "FAT has no symbolic links"),
+      ("--patch-mode 1:/EFI=0700", 73, "FAT keeps no permissions"),
+      ("--patch-owner 1:/EFI=7:7", 73, "FAT keeps no owners"),
+      ("--patch-text '1:/EFI/a:b=1'", 73, "is no name that FAT can store"),
+      ("--patch-tree 1:/EFI=folder", 73, "FAT has no symbolic links"),
+      ("--patch-rename 2:/etc=/etc/sub/etc", 73, "below itself"),
+      ("--patch-rename 2:/etc/motd=1:/motd", 64, "both paths have to be on one partition"),
+      ("--patch-text \"/etc/$(printf 'n%.0s' $(seq 300))=1\"", 73, "too long"),
+      ("--patch /etc/x=no-such-file", 66, "no-such-file"), ("--patch /etc/x=folder", 66, "folder"),
+      ("--patch-tree /srv=large", 66, "is not a folder"),
+      ("--patch-file bad.toml", 64, "line 3: there is no key 'frobnicate'"),
+      ("--patch-file no-such.toml", 66, "no-such.toml"), ("--patch-text x=1", 64, "starts with /"),
+      ("--patch-text /x", 64, "PATH=VALUE"), ("--patch-mode /etc=rwx", 64, "octal"),
+      ("--patch-owner /etc=root", 64, "numbers"), (#"--patch-text '/etc/x=\q'"#, 64, "backslash"),
+      ("--patch /a=- --patch /b=-", 64, "only one file"),
     ]
-    for one in cases { try refuses(one.words, one.status, one.says) }
+    for one in cases { try refuses("disk.raw --patch-text /etc/fine=1 " + one.words, one.status, one.says) }
+    try refuses("disk.raw", 64, "nothing to change")
+    try refuses("disk.raw:2 --partition 1 --patch-text /x=1", 64, "names partition 2")
   }
 
   @Test func targetsThatAreNotPatched() throws {

@@ -29,7 +29,9 @@ import Testing
     try apply { try volume.replaceContents(of: find("/first"), with: Self.bytes(9000, 2)) }
     try apply { _ = try volume.create("directory", in: volume.root, attributes: newAttributes(.directory)) }
     let directory = try find("/directory")
-    for number in 0..<14 { try make(FileName("file with the long number \(number)"), in: directory, 100 * number) }
+    try volume.group {
+      for number in 0..<14 { try make(FileName("file with the long number \(number)"), in: directory, 100 * number) }
+    }
     for name in ["renamed.text", "renamed to a name that is longer than the one before", "RENAMED"] {
       let old = try #require(try volume.entries(of: volume.root, from: 0, limit: 100).last { $0.kind == .regular })
       try apply((old.name.description, name)) {

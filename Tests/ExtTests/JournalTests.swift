@@ -45,7 +45,7 @@ struct UncleanCase: Sendable, CustomStringConvertible {
         for i in 1 2 3; do rm -rf again; mkdir again; touch again/$(printf 'x%.0s' $(seq 200))-{1..200}; sync -f .; done
         rm -r again
         head -c 3000000 /dev/urandom > reused
-        setfattr -n user.late -v value new/7 2>/dev/null || true
+        setfattr -n user.late -v value new/7
         chmod 600 sizes/1; truncate -s 100 sizes/70000
         sync -f .
         xfs_io -x -c 'shutdown -f' .

@@ -1,11 +1,12 @@
 import BlockIO
 import Bytes
-import Ext
 import Filesystems
 import Glibc
 import Support
 import SystemPackage
 import Testing
+
+@testable import Ext
 
 /// What the files of a volume are, without times: what a power cut may leave of a plan is compared with it.
 struct TreeState: Equatable {
@@ -199,11 +200,22 @@ struct PatchPlan {
   private struct Recording {
     let events: [RecordingStore.Event]
     var states: [TreeState]
-    /// Writes before the first step ended, the second, and so on.
+    /// Writes before the first step was permanent, the second, and so on.
     var borders: [Int]
+
+    /// What there may be after a number of writes: the steps that were permanent, and with those of the next commit.
+    func states(after writes: Int) -> (before: TreeState, after: TreeState, step: PatchPlan.Step?) {
+      let done = borders.filter { $0 <= writes }.count
+      guard done < PatchPlan.steps.count else {
+        return (states[PatchPlan.steps.count], states[PatchPlan.steps.count], nil)
+      }
+      let next = borders.lastIndex(of: borders[done]) ?? done
+      return (states[done], states[min(next + 1, PatchPlan.steps.count)], PatchPlan.steps[done])
+    }
   }
 
-  private func record(_ options: String, _ scratch: Scratch) throws -> Recording {
+  /// Carries out the plan, each step by itself or in groups of at most so many bytes of metadata before another step.
+  private func record(_ options: String, _ scratch: Scratch, groupByteCount: Int? = nil) throws -> Recording {
     try scratch.shell("truncate -s 16M disk; { mke2fs -q -F \(options) disk 2>&1; } >/dev/null")
     let mount = try Mount(scratch, options: "rw")
     _ = try withExtendedLifetime(mount) { try scratch.shell("cd disk.mounted; \(PatchPlan.preparation)") }
@@ -212,10 +224,22 @@ struct PatchPlan {
     let volume = try ExtVolume(writing: store)
     var states = [try TreeState(volume)]
     var borders: [Int] = []
-    for step in PatchPlan.steps {
-      try volume.transaction { try step.body(volume) }
-      states.append(try TreeState(volume))
-      borders.append(store.events.writeCount)
+    func takeSteps() throws {
+      for step in PatchPlan.steps {
+        try volume.transaction { try step.body(volume) }
+        states.append(try TreeState(volume))
+        guard volume.writing?.transactions.isWaiting == false else { continue }
+        borders += [Int](repeating: store.events.writeCount, count: states.count - 1 - borders.count)
+      }
+    }
+    if let groupByteCount {
+      volume.writing?.transactions.mostStagedByteCount = groupByteCount
+      try volume.group { try takeSteps() }
+      borders += [Int](repeating: store.events.writeCount, count: states.count - 1 - borders.count)
+      let commits = Set(borders).count
+      #expect(1..<PatchPlan.steps.count ~= commits, "\(commits) commits")
+    } else {
+      try takeSteps()
     }
     try volume.finish()
     borders.append(store.events.writeCount)
@@ -228,16 +252,13 @@ struct PatchPlan {
   private func compare(
     _ file: String, _ scratch: Scratch, _ recording: Recording, writes: Int, hasJournal: Bool, _ what: String
   ) throws {
-    let done = recording.borders.filter { $0 <= writes }.count
-    let step = done < PatchPlan.steps.count ? PatchPlan.steps[done] : nil
+    let (before, after, step) = recording.states(after: writes)
     let comment: Comment = "\(what) after \(writes) writes, in \(step?.name ?? "the end")"
     let state: TreeState
     do { state = try TreeState(ExtVolume(FileStore(scratch.file(file)))) } catch {
       Issue.record("\(comment): \(error)")
       return
     }
-    let before = recording.states[min(done, PatchPlan.steps.count)]
-    let after = recording.states[min(done + 1, PatchPlan.steps.count)]
     if hasJournal {
       let isPrefix = state == before || state == after
       #expect(isPrefix, "\(comment): \(state.differences(from: before)) and \(state.differences(from: after))")
@@ -258,7 +279,19 @@ struct PatchPlan {
     ])
   func cuts(_ options: String) throws {
     let scratch = try Scratch(in: "/dev/shm")
-    let recording = try record(options, scratch)
+    try cut(record(options, scratch), options, scratch)
+  }
+
+  @Test(
+    "A power cut in a plan whose steps are committed together leaves a beginning of it",
+    .enabled(if: Machine.hasLoopDevices),
+    arguments: [("-t ext4 -b 1024", 40 << 10), ("-t ext4 -J size=4", 96 << 10), ("-t ext3 -b 1024", 4 << 20)])
+  func groupedCuts(_ options: String, _ byteCount: Int) throws {
+    let scratch = try Scratch(in: "/dev/shm")
+    try cut(record(options, scratch, groupByteCount: byteCount), options, scratch)
+  }
+
+  private func cut(_ recording: Recording, _ options: String, _ scratch: Scratch) throws {
     let hasJournal = !options.contains("ext2") && !options.contains("^has_journal")
     let seed = UInt64.random(in: 0...UInt64.max)
     var random = SeededRandom(seed: seed)

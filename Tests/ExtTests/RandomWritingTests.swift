@@ -10,6 +10,8 @@ struct WritingCase: Sendable, CustomStringConvertible {
   let options: String
   var size = "64M"
   var isMounted = true
+  /// What mke2fs(8) fills it with.
+  var filling = ""
   var description: String { options }
 
   init(_ options: String, size: String = "64M", isMounted: Bool = true) {
@@ -46,7 +48,7 @@ struct WritingCase: Sendable, CustomStringConvertible {
 
   /// Makes the volume as `disk`.
   func make(in scratch: Scratch) throws {
-    try scratch.shell("truncate -s \(size) disk; { mke2fs -q -F \(options) disk 2>&1; } >/dev/null")
+    try scratch.shell("truncate -s \(size) disk; { mke2fs -q -F \(filling) \(options) disk 2>&1; } >/dev/null")
   }
 }
 

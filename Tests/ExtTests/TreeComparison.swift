@@ -20,6 +20,8 @@ struct TreeComparison {
     let rawValue: Int
     /// Times in full, link counts, places taken and inode numbers.
     static let everything = Scope(rawValue: 1)
+    /// Link counts of what is no directory.
+    static let links = Scope(rawValue: 2)
   }
 
   let filesystem: any Filesystem
@@ -84,6 +86,7 @@ struct TreeComparison {
       check("major", found.device?.major ?? 0, (status.st_rdev >> 8 & 0xfff) | (status.st_rdev >> 32 & 0xffff_f000))
       check("minor", found.device?.minor ?? 0, (status.st_rdev & 0xff) | (status.st_rdev >> 12 & 0xffff_ff00))
     }
+    if scope.contains(.links), found.kind != .directory { check("links", found.linkCount, status.st_nlink) }
     guard scope.contains(.everything) else { return }
     check("directory size", found.byteCount, status.st_size)
     check("inode", file.number, status.st_ino)

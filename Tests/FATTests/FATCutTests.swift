@@ -84,7 +84,7 @@ import Testing
       try step.change(volume)
       try cuts.note(volume, moved: step.moved, isWritten: volume.state.changes.isEmpty)
       // Each transaction is a state of its own.
-      if step.name == "make a directory" { try fill(volume, &cuts) }
+      if step.name == "make a directory" { try volume.group { try fill(volume, &cuts) } }
     }
     try volume.finish()
     try writing.check("all")

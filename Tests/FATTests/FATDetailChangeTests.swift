@@ -52,10 +52,13 @@ import Testing
     let volume = try WritableFATVolume(store, isRehearsal: false)
     try volume.make("one", [1])
     try volume.commit()
-    // This waits for what follows.
-    try volume.make("two", Array(repeating: 2, count: 3000))
-    store.left = 1
-    #expect(throws: WasAsked.self) { try volume.finish() }
+    #expect(throws: WasAsked.self) {
+      try volume.group {
+        // This waits for what follows.
+        try volume.make("two", Array(repeating: 2, count: 3000))
+        store.left = 1
+      }
+    }
     store.left = .max
     #expect(throws: ImageError.self) { try volume.make("three", [3]) }
     try volume.finish()

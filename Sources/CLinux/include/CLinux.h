@@ -27,6 +27,8 @@ int clinux_flush_block_buffers(int fd);
 int clinux_reread_partition_table(int fd);
 /// fallocate(FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE).
 int clinux_punch_hole(int fd, uint64_t offset, uint64_t length);
+/// FICLONE: let the file open at `to` share all of the blocks of the one open at `from`.
+int clinux_clone_file(int from, int to);
 /// lseek(SEEK_DATA / SEEK_HOLE).
 int64_t clinux_seek_data(int fd, int64_t offset);
 int64_t clinux_seek_hole(int fd, int64_t offset);

@@ -46,7 +46,7 @@ extension Changes {
   /// The first run of `wanted` free clusters from `start` on, round the group; else the longest; nil where none is free.
   private func freeRun(in group: UInt64, from start: Int, wanted: Int) throws -> Range<Int>? {
     var bits = try blockBitmap(of: group)
-    if let freed = freed[group] { for index in bits.indices { bits[index] |= freed[index] } }
+    if let freed = notes.freed[group] { for index in bits.indices { bits[index] |= freed[index] } }
     let map = Bitmap(bits.raw, count: clusterCount(of: group))
     var best: Range<Int>?
     for (from, to) in [(start, map.count), (0, start)] {
@@ -66,7 +66,7 @@ extension Changes {
     _ = try blocks.offset(of: run.lowerBound, count: UInt64(run.count), for: "a run of blocks to free")
     let layout = blocks.layout
     let unit = superblock.blocksPerCluster
-    for block in editedData where run.contains(block) { forget(block) }
+    for block in notes.editedData where run.contains(block) { forget(block) }
     var start = run.lowerBound
     while start < run.upperBound {
       let group = (start - UInt64(superblock.firstDataBlock)) / layout.blocksPerGroup
@@ -74,7 +74,7 @@ extension Changes {
       let end = min(run.upperBound, base + layout.blockCount(of: group))
       let clusters = Int((start - base) / unit)..<Int((end - base + unit - 1) / unit)
       try mark(clusters, of: group, asUsed: false)
-      freed[group, default: [UInt8](repeating: 0, count: blockSize)].setBits(clusters)
+      notes.freed[group, default: [UInt8](repeating: 0, count: blockSize)].setBits(clusters)
       start = end
     }
   }

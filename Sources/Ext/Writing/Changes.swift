@@ -4,6 +4,8 @@ import Filesystems
 
 /// The changes of one transaction: staged blocks of metadata, which of them were free before, and the counters.
 ///
+/// Several operations may be staged one after another; each can be taken back as long as it is the last.
+///
 /// Readers of the same `VolumeBlocks` see every change as soon as it is made.
 final class Changes {
   let blocks: VolumeBlocks
@@ -12,53 +14,55 @@ final class Changes {
   private(set) var now = Timestamp(seconds: 0)
   /// Whether a transaction is open.
   private(set) var isOpen = false
-  /// Staged blocks that were free before the transaction, so that nothing refers to them until it is over.
-  private var newBlocks: Set<UInt64> = []
-  /// When blocks in use are written where there is no journal.
-  private var phases: [UInt64: WritePhase] = [:]
-  /// Clusters freed in the transaction, by group, as bits of bitmaps; they are not used again before it is over.
-  var freed: [UInt64: [UInt8]] = [:]
-  /// Inodes freed in the transaction, which are not used again before it is over either.
-  var freedInodes: Set<UInt32> = []
-  /// Blocks of files' contents that are staged: ends of files that were cut or go on.
-  private(set) var editedData: Set<UInt64> = []
-  /// What the superblock's counters still have to gain.
-  var freeBlockGain: Int64 = 0
-  var freeInodeGain: Int64 = 0
-  /// What owners gain for the quota files.
-  var usage: [Account: QuotaGain] = [:]
-  /// Inodes taken in the transaction that were not written yet, so that their bytes mean nothing.
-  var unwrittenInodes: Set<UInt32> = []
-  private var superblockBefore: Superblock
+  /// What is known of the staged blocks.
+  var notes = Notes()
   /// Most blocks in use that the transaction may change.
   private(set) var capacity = Int.max
 
   init(_ blocks: VolumeBlocks, _ staged: StagedVolume) {
     self.blocks = blocks
     self.staged = staged
-    superblockBefore = blocks.superblock
   }
 
   var superblock: Superblock { blocks.superblock }
   var blockSize: Int { blocks.blockSize }
 
-  /// Starts a transaction that may change as many blocks in use as `capacity`.
-  func begin(capacity: Int) throws {
+  /// Starts an operation, in a transaction that may change as many blocks in use as `capacity`; returns what to go back
+  /// to if it fails.
+  func begin(capacity: Int) throws -> Savepoint {
     guard !isOpen else {
       throw ImageError(.refused, format: blocks.type, "a transaction is open already")
     }
     self.capacity = capacity
     isOpen = true
-    superblockBefore = superblock
     now = .now
+    return Savepoint(staged: staged.snapshot(), notes: notes, superblock: superblock)
   }
 
-  /// Writes the counters into the superblock, as the last change of a transaction.
+  /// Ends an operation, whose changes stay staged.
+  func close() { isOpen = false }
+
+  /// Ends an operation without its changes, or forgets several that were to be committed.
+  func goBack(to before: Savepoint) {
+    isOpen = false
+    staged.restore(before.staged)
+    notes = before.notes
+    blocks.adopt(before.superblock)
+    blocks.forgetAll()
+  }
+
+  /// Forgets what is staged, after it has reached the volume.
+  func end() {
+    staged.drop()
+    notes = Notes()
+  }
+
+  /// Writes the counters into the superblock, as the last change of an operation.
   func seal() throws {
-    guard staged.stagedCount > 0 || freeBlockGain != 0 || freeInodeGain != 0 else { return }
+    guard staged.stagedCount > 0 else { return }
     try settleUsage()
-    let (blockGain, inodeGain) = (freeBlockGain, freeInodeGain)
-    (freeBlockGain, freeInodeGain) = (0, 0)
+    let (blockGain, inodeGain) = (notes.freeBlockGain, notes.freeInodeGain)
+    (notes.freeBlockGain, notes.freeInodeGain) = (0, 0)
     let free = UInt64(clamping: Int64(clamping: superblock.freeBlockCount) + blockGain)
     let inodes = UInt32(clamping: Int64(superblock.freeInodeCount) + inodeGain)
     let isWide = superblock.incompatible.contains(.wide)
@@ -73,27 +77,6 @@ final class Changes {
     }
   }
 
-  /// Ends a transaction whose changes have reached the volume.
-  func end() {
-    isOpen = false
-    staged.drop()
-    newBlocks = []
-    phases = [:]
-    editedData = []
-    freed = [:]
-    freedInodes = []
-    unwrittenInodes = []
-    usage = [:]
-  }
-
-  /// Ends a transaction without its changes.
-  func giveUp() {
-    end()
-    (freeBlockGain, freeInodeGain) = (0, 0)
-    blocks.adopt(superblockBefore)
-    blocks.forgetAll()
-  }
-
   // MARK: - Blocks
 
   /// Changes the bytes of a block of metadata; whoever changes it keeps its checksum right.
@@ -106,7 +89,7 @@ final class Changes {
   /// Fills a block that was allocated in this transaction; it starts as zeroes.
   func make<Result>(_ block: UInt64, _ body: (inout MutableRawSpan) throws -> Result) throws -> Result {
     let offset = try blocks.offset(of: block, for: "a new block")
-    newBlocks.insert(block)
+    notes.newBlocks.insert(block)
     defer { blocks.forget(block) }
     return try staged.change(at: offset, isNew: true, body)
   }
@@ -115,28 +98,30 @@ final class Changes {
   func editData(_ block: UInt64, _ body: (inout MutableRawSpan) throws -> Void) throws {
     guard !staged.isRehearsal else { return }
     try edit(block, body)
-    editedData.insert(block)
+    notes.editedData.insert(block)
   }
 
   /// Forgets the changes of a block that was freed.
   func forget(_ block: UInt64) {
-    newBlocks.remove(block)
-    phases[block] = nil
-    editedData.remove(block)
+    notes.newBlocks.remove(block)
+    notes.phases[block] = nil
+    notes.editedData.remove(block)
     staged.forget(at: block << UInt64(superblock.blockBits))
     blocks.forget(block)
   }
 
-  /// How many of the staged blocks were free before the transaction, at most.
-  var newBlockCount: Int { newBlocks.count }
+  /// How many blocks in use are staged.
+  var usedCount: Int { staged.stagedCount - notes.newBlocks.count }
 
   /// Says when a staged block is to be written on a volume without a journal.
-  func mark(_ block: UInt64, _ phase: WritePhase) { phases[block] = phases[block]?.joined(with: phase) ?? phase }
+  func mark(_ block: UInt64, _ phase: WritePhase) {
+    notes.phases[block] = notes.phases[block]?.joined(with: phase) ?? phase
+  }
 
   /// When a staged block is to be written: with the inodes unless something else was said.
   func phase(of block: UInt64) -> WritePhase {
-    if newBlocks.contains(block) { return .fresh }
-    return phases[block] ?? (editedData.contains(block) ? .added : .inodes)
+    if notes.newBlocks.contains(block) { return .fresh }
+    return notes.phases[block] ?? (notes.editedData.contains(block) ? .added : .inodes)
   }
 
   /// The superblock's block, and its place there in bytes.
@@ -171,7 +156,7 @@ final class Changes {
     var result: (new: [UInt64], used: [UInt64]) = ([], [])
     for offset in staged.offsets {
       let block = offset >> UInt64(superblock.blockBits)
-      if newBlocks.contains(block) { result.new.append(block) } else { result.used.append(block) }
+      if notes.newBlocks.contains(block) { result.new.append(block) } else { result.used.append(block) }
     }
     return result
   }

@@ -13,6 +13,8 @@ final class Commit {
   private var journal: JournalWriter?
   /// Whether the volume bears the mark of being changed.
   private(set) var isMarked = false
+  /// Whether a commit has failed on its way, so that what is on the medium is to be repaired before anything else.
+  private var isBroken = false
   /// Whether a journal without an end was there as the volume was opened.
   private var needsRecovery: Bool
 
@@ -22,7 +24,8 @@ final class Commit {
     needsRecovery = changes.superblock.incompatible.contains(.needsRecovery)
   }
 
-  private var hasJournal: Bool { changes.superblock.compatible.contains(.hasJournal) }
+  /// Whether transactions go through a journal.
+  var hasJournal: Bool { changes.superblock.compatible.contains(.hasJournal) }
 
   /// Throws where the journal, or what waits in it, keeps the volume from being changed.
   func requireWritable() throws {
@@ -37,6 +40,15 @@ final class Commit {
       return
     }
     _ = try openJournal()
+  }
+
+  /// Throws after a commit that has failed.
+  func requireIntact() throws {
+    guard !isBroken else {
+      throw ImageError(
+        .refused, format: changes.blocks.type,
+        "writing a change has failed; the volume is left as after a power cut, to be recovered")
+    }
   }
 
   /// Most blocks in use that one transaction can change.
@@ -60,8 +72,10 @@ final class Commit {
         "the change takes \(count) blocks of the journal at once, and it has room for \(try capacity)")
     }
     if changes.staged.isRehearsal { return try changes.staged.write(changes.staged.offsets) }
+    isBroken = true
     if !isMarked { try mark() }
     if hasJournal { try commitThroughJournal() } else { try commitInPhases() }
+    isBroken = false
   }
 
   /// Writes to its places what waits in the journal, once, before the first transaction writes anything.
@@ -135,8 +149,9 @@ final class Commit {
     }
   }
 
-  /// Marks the volume as clean after the last transaction.
+  /// Marks the volume as clean after the last transaction, and not after one that has failed.
   func finish() throws {
+    try requireIntact()
     guard isMarked else { return }
     try editMark(isMarked: false)
     try changes.staged.write(offsets([changes.superblockPlace.block]))

@@ -22,6 +22,7 @@ extension ExtVolume: WritableFilesystem {
 
   package func requireWritable() throws {
     let writing = try requireWriting()
+    try writing.commit.requireIntact()
     // The marks of a change that has begun are its own.
     guard !writing.commit.isMarked else { return }
     try WritingRefusals(blocks, sourceByteCount: sourceByteCount).check()
@@ -30,44 +31,16 @@ extension ExtVolume: WritableFilesystem {
 
   package func transaction<Result>(_ body: () throws -> Result) throws -> Result {
     let writing = try requireWriting()
-    try requireWritable()
-    guard !writing.changes.isOpen else { throw ImageError(.refused, format: type, "a transaction is open already") }
-    try writing.commit.recover()
-    // What an earlier user of the volume has left to be removed.
-    try removeOrphans(writing)
-    let result = try whole(writing, body)
-    // What was too much for one transaction.
-    try removeOrphans(writing)
-    return result
+    if !writing.transactions.isWaiting { try requireWritable() }
+    defer { counts = nil }
+    return try writing.transactions.run(body)
   }
 
-  /// Runs one transaction.
-  private func whole<Result>(_ writing: Writing, _ body: () throws -> Result) throws -> Result {
-    try writing.changes.begin(capacity: writing.commit.capacity)
-    do {
-      let result = try body()
-      try writing.changes.seal()
-      try writing.commit.commit()
-      writing.changes.end()
-      counts = nil
-      return result
-    } catch {
-      writing.changes.giveUp()
-      throw error
-    }
+  package func group<Result>(_ body: () throws -> Result) throws -> Result {
+    try requireWriting().transactions.group(body)
   }
 
-  /// Removes the files that wait for it, each in as many transactions as it takes.
-  private func removeOrphans(_ writing: Writing) throws {
-    var steps: UInt64 = 0
-    while try writing.changes.hasOrphans {
-      steps += 1
-      guard steps <= blocks.superblock.blockCount else { throw blocks.damaged("the list of orphans goes round") }
-      try whole(writing) { try writing.changes.removeOrphan() }
-    }
-  }
-
-  package func finish() throws { try requireWriting().commit.finish() }
+  package func finish() throws { try requireWriting().transactions.finish() }
 
   package func replaceContents(of file: FileID, with contents: any FileContents) throws {
     var editor = try ContentsEditor(file.number, changes)

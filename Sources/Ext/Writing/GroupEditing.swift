@@ -90,7 +90,7 @@ extension Changes {
         ))
     }
     try editDescriptor(of: group, numbers, clearing: .blocksUninitialised)
-    freeBlockGain += Int64(gain) << Int64(superblock.clusterBits)
+    notes.freeBlockGain += Int64(gain) << Int64(superblock.clusterBits)
   }
 
   /// Marks clusters of a group as in use or free; they must not be so already.
@@ -136,7 +136,7 @@ extension Changes {
       numbers.append((unused, GroupDescriptor.Field.unusedInodesLow, GroupDescriptor.Field.unusedInodesHigh))
     }
     try editDescriptor(of: group, numbers, clearing: .inodesUninitialised)
-    freeInodeGain += Int64(gain)
+    notes.freeInodeGain += Int64(gain)
   }
 
   private func contradiction(_ what: String, _ group: UInt64) -> any Error {

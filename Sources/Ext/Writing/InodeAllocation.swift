@@ -18,7 +18,7 @@ extension Changes {
       guard try blocks.descriptor(of: group).freeInodes > 0, let index = try freeInode(in: group) else { continue }
       try markInode(index, of: group, asUsed: true, isDirectory: kind == .directory)
       let number = UInt32(group * perGroup) + UInt32(index) + 1
-      unwrittenInodes.insert(number)
+      notes.unwrittenInodes.insert(number)
       return number
     }
     throw FileError(.noSpace, "the volume has no free inode")
@@ -52,7 +52,7 @@ extension Changes {
     let base = group * UInt64(superblock.inodesPerGroup)
     var index = map.next(false, from: base == 0 ? Int(superblock.firstInode) - 1 : 0)
     while index < map.count {
-      if !freedInodes.contains(UInt32(base) + UInt32(index) + 1) { return index }
+      if !notes.freedInodes.contains(UInt32(base) + UInt32(index) + 1) { return index }
       index = map.next(false, from: index + 1)
     }
     return nil
@@ -64,7 +64,7 @@ extension Changes {
     let index = (UInt64(record.number) - 1) % perGroup
     try markInode(
       Int(index), of: (UInt64(record.number) - 1) / perGroup, asUsed: false, isDirectory: record.kind == .directory)
-    freedInodes.insert(record.number)
+    notes.freedInodes.insert(record.number)
   }
 
   /// The inode `number`, which must be in use, to be changed.
@@ -89,9 +89,9 @@ extension Changes {
   /// Writes an inode, whose checksum is made here.
   func write(_ record: InodeRecord) throws {
     if superblock.readOnly.contains(.quota) {
-      noteUsage(from: try unwrittenInodes.contains(record.number) ? nil : storedRecord(record.number), to: record)
+      noteUsage(from: try notes.unwrittenInodes.contains(record.number) ? nil : storedRecord(record.number), to: record)
     }
-    unwrittenInodes.remove(record.number)
+    notes.unwrittenInodes.remove(record.number)
     var record = record
     if superblock.hasMetadataChecksums { record.seal(seed: superblock.checksumSeed) }
     let place = try blocks.inodePlace(UInt64(record.number))

@@ -21,13 +21,15 @@ extension Changes {
     return Int(clamping: groups + descriptors) + Self.reserve > capacity - staged.stagedCount
   }
 
+  /// Whether the transaction changes more than the journal holds.
+  var isOverfull: Bool { usedCount > capacity }
+
   /// Throws where the transaction changes more than the journal holds, before a file's new contents are written.
   func requireRoomInJournal() throws {
-    let count = staged.stagedCount - newBlockCount
-    guard count <= capacity else {
+    guard !isOverfull else {
       throw ImageError(
         .unsupported, format: blocks.type,
-        "the change takes \(count) blocks of the journal at once, and it has room for \(capacity)")
+        "the change takes \(usedCount) blocks of the journal at once, and it has room for \(capacity)")
     }
   }
 

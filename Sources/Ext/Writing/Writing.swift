@@ -2,4 +2,11 @@
 struct Writing {
   let changes: Changes
   let commit: Commit
+  let transactions: Transactions
+
+  init(_ changes: Changes, _ commit: Commit) {
+    self.changes = changes
+    self.commit = commit
+    transactions = Transactions(changes, commit)
+  }
 }

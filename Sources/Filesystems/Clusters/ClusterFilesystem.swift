@@ -2,8 +2,8 @@ import BlockIO
 
 /// A FAT or exFAT volume whose files can be changed: all that does not depend on how either stores a change.
 ///
-/// Transactions that only add something wait for each other, so that many files need few flushes: all contents and chains
-/// are on the medium before the first entry that leads to one of them.
+/// In a group, transactions that only add something wait for each other, so that many files need few flushes: all contents
+/// and chains are on the medium before the first entry that leads to one of them.
 package protocol ClusterFilesystem: WritableFilesystem {
   associatedtype Reader: Filesystem
   associatedtype Index: DirectoryIndexing
@@ -60,7 +60,21 @@ extension ClusterFilesystem {
       do { try state.changes.stageAgain { try stage($0) } } catch { state.isBroken = true }
       throw error
     }
-    if !state.canWait { try commit() }
+    if !state.isGrouping || !state.canWait { try commit() }
+    return result
+  }
+
+  package func group<Result>(_ body: () throws -> Result) throws -> Result {
+    guard !state.isGrouping else { return try body() }
+    state.isGrouping = true
+    defer { state.isGrouping = false }
+    let result: Result
+    do { result = try body() } catch {
+      // Whole as they are; a medium that fails will fail here too.
+      try? commit()
+      throw error
+    }
+    try commit()
     return result
   }
 

@@ -64,7 +64,7 @@ package final class PatchJob: Sendable {
   /// What state the target is in, for the message after a failure or Ctrl-C.
   package var targetState: String {
     isWriting.update { $0 }
-      ? "\(request.target) holds the steps that are done; its filesystems are in order, as after a power cut"
+      ? "\(request.target) holds the steps that are done; its filesystems are in order, or where writing failed as after a power cut"
       : "\(request.target) was not changed"
   }
 

@@ -3,7 +3,7 @@ import CommandOptions
 import Patching
 
 /// Sets permissions of files in an image.
-struct ChangeMode: ParsableCommand {
+struct ChangeMode: ChangeCommand {
   static let configuration = CommandConfiguration(
     commandName: "chmod", abstract: "Set permissions of files in an image.")
 
@@ -16,13 +16,12 @@ struct ChangeMode: ParsableCommand {
   var recursive = false
   @OptionGroup(title: "The run") var options: ChangeOptions
 
-  func run() throws {
+  func steps() throws -> [PatchStep] {
     let bits = try PatchStep.mode(mode)
-    let steps = try paths.map { path in
+    return try paths.map { path in
       var step = PatchStep(.setMode(bits), try ChangePath.path(path), text: "chmod \(mode) \(path)")
       step.changesAllBelow = recursive
       return step
     }
-    try options.run(steps, in: target, tool: "qflash")
   }
 }

@@ -3,7 +3,7 @@ import CommandOptions
 import Patching
 
 /// Sets owners of files in an image.
-struct ChangeOwner: ParsableCommand {
+struct ChangeOwner: ChangeCommand {
   static let configuration = CommandConfiguration(
     commandName: "chown", abstract: "Set owners of files in an image.",
     discussion: "Owners are numbers, since names are the image's own. Set-ID bits stay.")
@@ -17,13 +17,12 @@ struct ChangeOwner: ParsableCommand {
   var recursive = false
   @OptionGroup(title: "The run") var options: ChangeOptions
 
-  func run() throws {
+  func steps() throws -> [PatchStep] {
     let (user, group) = try PatchStep.owner(owner)
-    let steps = try paths.map { path in
+    return try paths.map { path in
       var step = PatchStep(.setOwner(user, group), try ChangePath.path(path), text: "chown \(owner) \(path)")
       step.changesAllBelow = recursive
       return step
     }
-    try options.run(steps, in: target, tool: "qflash")
   }
 }

@@ -4,7 +4,7 @@ import Filesystems
 import Patching
 
 /// Makes links in an image.
-struct Link: ParsableCommand {
+struct Link: ChangeCommand {
   static let configuration = CommandConfiguration(
     commandName: "ln", abstract: "Make links in an image.",
     usage: """
@@ -25,7 +25,7 @@ struct Link: ParsableCommand {
 
   func validate() throws { if force, !symbolic { throw ValidationError("-f goes with -s") } }
 
-  func run() throws {
+  func steps() throws -> [PatchStep] {
     let old = symbolic ? nil : try ChangePath.path(existing)
     var step = PatchStep(
       old.map { .link(to: $0) } ?? .symbolicLink(FileName(existing)), try ChangePath.path(path),
@@ -33,6 +33,6 @@ struct Link: ParsableCommand {
     step.refusesExisting = !force
     let name = VolumePath(existing).names.last
     step.nameInDirectory = name.flatMap { $0.isOrdinary ? $0 : nil }
-    try options.run([step], in: target, tool: "qflash")
+    return [step]
   }
 }

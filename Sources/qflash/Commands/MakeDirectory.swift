@@ -3,7 +3,7 @@ import CommandOptions
 import Patching
 
 /// Makes directories in an image.
-struct MakeDirectory: ParsableCommand {
+struct MakeDirectory: ChangeCommand {
   static let configuration = CommandConfiguration(commandName: "mkdir", abstract: "Make directories in an image.")
 
   @Argument(help: .target) var target: String
@@ -19,8 +19,8 @@ struct MakeDirectory: ParsableCommand {
   var mode: String?
   @OptionGroup(title: "The run") var options: ChangeOptions
 
-  func run() throws {
-    let steps = try paths.flatMap { path in
+  func steps() throws -> [PatchStep] {
+    try paths.flatMap { path in
       var step = PatchStep(.makeDirectory, try ChangePath.path(path), text: "mkdir \(path)")
       step.makesParents = parents
       guard let mode else { return [step] }
@@ -29,6 +29,5 @@ struct MakeDirectory: ParsableCommand {
         PatchStep(.setMode(try PatchStep.mode(mode)), try ChangePath.path(path), text: "mkdir -m \(mode) \(path)"),
       ]
     }
-    try options.run(steps, in: target, tool: "qflash")
   }
 }

@@ -5,7 +5,7 @@ import Flashing
 import Patching
 
 /// Moves and renames files in an image.
-struct Move: ParsableCommand {
+struct Move: ChangeCommand {
   static let configuration = CommandConfiguration(
     commandName: "mv", abstract: "Move and rename files in an image.",
     discussion: "What goes into a directory keeps its name; a file that is in the way is replaced.")
@@ -19,9 +19,9 @@ struct Move: ParsableCommand {
 
   func validate() throws { if paths.count < 2 { throw ValidationError("name what to move, and where to") } }
 
-  func run() throws {
+  func steps() throws -> [PatchStep] {
     let last = paths[paths.count - 1]
-    let steps = try paths.dropLast().map { path in
+    return try paths.dropLast().map { path in
       let old = try ChangePath.path(path)
       guard let name = old.path.names.last, name.isOrdinary else { throw RequestError("\(path) has no name to move") }
       var step = PatchStep(.rename(to: try ChangePath.path(last)), old, text: "mv \(path) \(last)")
@@ -30,6 +30,5 @@ struct Move: ParsableCommand {
       step.requiresDirectory = paths.count > 2
       return step
     }
-    try options.run(steps, in: target, tool: "qflash")
   }
 }

@@ -49,6 +49,7 @@ struct PatchCommand: ParsableCommand {
     flash.patches = try patches.request(partition: number)
     flash.isDryRun = options.dryRun
     flash.checksQuickly = !options.noCheck
+    flash.sharesBlocks = true
     if patches.readsStandardInput, name == "-" {
       throw RequestError("standard input cannot be both the image and a file")
     }

@@ -7,7 +7,7 @@ import SystemPackage
 import BlockIO
 
 /// Copies files of the host into an image.
-struct Put: ParsableCommand {
+struct Put: ChangeCommand {
   static let configuration = CommandConfiguration(
     abstract: "Copy files and folders of the host into an image.",
     usage: """
@@ -33,29 +33,21 @@ struct Put: ParsableCommand {
     if words.dropLast().filter({ $0 == "-" }).count > 1 { throw ValidationError("standard input can be only one file") }
   }
 
-  func run() throws {
+  func steps() throws -> [PatchStep] {
     let destination = try ChangePath.path(words[words.count - 1])
     let sources = words.dropLast()
-    let steps = try sources.map { source in
+    return try sources.map { source in
       let isFolder = source != "-" && (try? FileStatus.of(FilePath(source)))?.kind == .directory
       var step = PatchStep(
         isFolder
           ? .tree(folder: source, keepsOwners: preserveOwner) : .put(source == "-" ? .standardInput : .file(source)),
         destination, text: "put \(source) \(words[words.count - 1])")
       step.makesParents = parents
+      // Several files have room in a directory only.
+      step.requiresDirectory = sources.count > 1
       if source != "-" { step.nameInDirectory = try Self.name(of: source) }
       return step
     }
-    if sources.count > 1 {
-      // Several files have room in a directory only.
-      let all = steps.map { step in
-        var step = step
-        step.requiresDirectory = true
-        return step
-      }
-      return try options.run(all, in: target, tool: "qflash")
-    }
-    try options.run(steps, in: target, tool: "qflash")
   }
 
   /// The name that a file of the host keeps.
@@ -65,21 +57,5 @@ struct Put: ParsableCommand {
       throw RequestError("\(source) has no name that it could keep")
     }
     return FileName(last.string)
-  }
-}
-
-extension ArgumentHelp {
-  /// The help of a device or image that is changed.
-  static var target: ArgumentHelp {
-    ArgumentHelp("A block device or a raw image, perhaps with a partition's number.", valueName: "target[:n]")
-  }
-}
-
-/// Paths of the everyday commands.
-enum ChangePath {
-  /// A path in the image, which starts at the root whether it says so or not.
-  static func path(_ text: String) throws -> PatchPath {
-    let isRooted = text.hasPrefix("/") || text.prefix { $0 != "/" }.last == ":"
-    return try PatchPath(isRooted ? text : "/" + text)
   }
 }

@@ -3,7 +3,7 @@ import CommandOptions
 import Patching
 
 /// Removes files in an image.
-struct Remove: ParsableCommand {
+struct Remove: ChangeCommand {
   static let configuration = CommandConfiguration(commandName: "rm", abstract: "Remove files in an image.")
 
   @Argument(help: .target) var target: String
@@ -15,13 +15,12 @@ struct Remove: ParsableCommand {
   var force = false
   @OptionGroup(title: "The run") var options: ChangeOptions
 
-  func run() throws {
-    let steps = try paths.map { path in
+  func steps() throws -> [PatchStep] {
+    try paths.map { path in
       var step = PatchStep(.remove, try ChangePath.path(path), text: "rm \(path)")
       step.isRecursive = recursive
       step.allowsMissing = force
       return step
     }
-    try options.run(steps, in: target, tool: "qflash")
   }
 }

@@ -3,7 +3,7 @@ import CommandOptions
 import Patching
 
 /// Makes empty files in an image, or sets times to now.
-struct Touch: ParsableCommand {
+struct Touch: ChangeCommand {
   static let configuration = CommandConfiguration(
     abstract: "Make empty files in an image, or set times to now.")
 
@@ -14,12 +14,11 @@ struct Touch: ParsableCommand {
   var noCreate = false
   @OptionGroup(title: "The run") var options: ChangeOptions
 
-  func run() throws {
-    let steps = try paths.map { path in
+  func steps() throws -> [PatchStep] {
+    try paths.map { path in
       var step = PatchStep(.touch, try ChangePath.path(path), text: "touch \(path)")
       step.allowsMissing = noCreate
       return step
     }
-    try options.run(steps, in: target, tool: "qflash")
   }
 }

@@ -3,7 +3,7 @@ import CommandOptions
 import Patching
 
 /// Sets the sizes of files in an image.
-struct Truncate: ParsableCommand {
+struct Truncate: ChangeCommand {
   static let configuration = CommandConfiguration(
     abstract: "Set the sizes of files in an image.",
     discussion: "A file that grows gets a hole where the volume has holes, else zeroes; one that is not there is made.")
@@ -19,13 +19,12 @@ struct Truncate: ParsableCommand {
   var noCreate = false
   @OptionGroup(title: "The run") var options: ChangeOptions
 
-  func run() throws {
+  func steps() throws -> [PatchStep] {
     let byteCount = try PatchStep.size(size)
-    let steps = try paths.map { path in
+    return try paths.map { path in
       var step = PatchStep(.truncate(byteCount), try ChangePath.path(path), text: "truncate -s \(size) \(path)")
       step.allowsMissing = noCreate
       return step
     }
-    try options.run(steps, in: target, tool: "qflash")
   }
 }

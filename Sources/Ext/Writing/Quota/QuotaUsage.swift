@@ -60,15 +60,15 @@ extension Changes {
     for (kind, number) in [(QuotaKind.user, record.owner), (.group, record.group), (.project, project)] {
       guard quotaInode(kind) != 0 else { continue }
       let account = Account(kind: kind, number: number)
-      usage[account, default: QuotaGain()].inodes += sign
-      usage[account, default: QuotaGain()].bytes += sign * bytes
+      notes.usage[account, default: QuotaGain()].inodes += sign
+      notes.usage[account, default: QuotaGain()].bytes += sign * bytes
     }
   }
 
   /// Writes what was noted into the quota files.
   func settleUsage() throws {
-    let gains = usage
-    usage = [:]
+    let gains = notes.usage
+    notes.usage = [:]
     for kind in QuotaKind.allCases where quotaInode(kind) != 0 {
       let own = gains.filter { $0.key.kind == kind && $0.value != QuotaGain() }
       guard !own.isEmpty else { continue }
