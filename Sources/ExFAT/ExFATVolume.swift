@@ -20,6 +20,7 @@ package final class ExFATVolume: Filesystem {
   private static let maximumDirectoryCount = 16
   package let identity: VolumeIdentity
   package let warnings: [String]
+  package var ignoresCase: Bool { true }
 
   /// Opens the volume; throws `ImageError` where neither boot region describes one that fits.
   package init(_ volume: any BlockSource) throws {

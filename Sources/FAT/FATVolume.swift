@@ -24,6 +24,7 @@ package final class FATVolume: Filesystem {
   private var freeClusterCount: UInt32?
   package private(set) var identity: VolumeIdentity
   package private(set) var warnings: [String] = []
+  package var ignoresCase: Bool { true }
 
   /// Opens the volume; throws `ImageError` where its boot sector is none of FAT's or does not fit the volume.
   ///

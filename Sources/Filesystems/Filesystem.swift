@@ -16,6 +16,9 @@ package protocol Filesystem: AnyObject {
   /// volume, errors that the volume itself has recorded.
   var warnings: [String] { get }
 
+  /// Whether names that differ in case alone are one name.
+  var ignoresCase: Bool { get }
+
   /// The root directory.
   var root: FileID { get }
 
@@ -46,6 +49,10 @@ package protocol Filesystem: AnyObject {
   /// Looks at what can be looked at in less than a second or so: superblocks and their copies, sizes against the volume,
   /// checksums of the space maps' descriptors, the root directory. Damage is a finding, not an error.
   func quickCheck() throws -> CheckReport
+}
+
+extension Filesystem {
+  package var ignoresCase: Bool { false }
 }
 
 /// A regular file's contents; belongs to its driver's thread.

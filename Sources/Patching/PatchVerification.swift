@@ -23,10 +23,12 @@ struct PatchVerification {
 
   /// Compares all that was changed in `volume`.
   mutating func compare(_ volume: PatchedVolume) throws {
-    guard !volume.changes.changes.isEmpty else { return }
+    let changes = volume.changes.all
+    guard !changes.isEmpty else { return }
     let fresh = try volume.reopened()
-    for (names, change) in volume.changes.changes.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
+    for change in changes {
       if isStopped() { throw Stopped() }
+      let names = change.names
       let path = "\(volume.name): \(StepRunner.path(names))"
       let place: PathWalk.Place
       do { place = try PathWalk(fresh).find(VolumePath(names), followsLast: false) } catch let error as FileError {

@@ -11,7 +11,7 @@ final class PatchedVolume {
   let filesystem: any WritableFilesystem
   private let store: any BlockStore
   /// What was changed in it.
-  let changes = ChangeLog()
+  let changes: ChangeLog
   private(set) var isTouched = false
 
   /// Opens the volume in `store`; nothing is written by that.
@@ -25,6 +25,7 @@ final class PatchedVolume {
       if error.file == nil { error.file = name }
       throw error
     }
+    changes = ChangeLog(ignoresCase: filesystem.ignoresCase)
     self.store = store
     self.number = number
     self.name = name

@@ -5,6 +5,7 @@ extension ClusterFilesystem {
   package var type: String { reader.type }
   package var identity: VolumeIdentity { reader.identity }
   package var warnings: [String] { reader.warnings }
+  package var ignoresCase: Bool { reader.ignoresCase }
   package var root: FileID { reader.root }
 
   package func statistics() throws -> VolumeStatistics {
