@@ -88,7 +88,9 @@ class Bench(Parts, SmallThings):
             runners[name] = (command, zeroed)
             if option:
                 runners["ours beside " + name] = (f"{ours} {option}", zeroed)
-        writes = [] if target == "null" else [self.time_dd(target, written)]
+        # A device made zero before takes longer to write: that has a roofline of its own.
+        states = [False, *[True][:any(option for *_, option in peers)]]
+        writes = {zeroed: [] if target == "null" else [self.time_dd(target, written, zeroed)] for zeroed in states}
         if not self.chosen.quick:
             self.check_content(job, target, runners, filled=True)
         samples = {name: [] for name in runners}
@@ -98,22 +100,22 @@ class Bench(Parts, SmallThings):
             order = order[1:] + order[:1]
             if number == 0 and self.chosen.quick:
                 self.check_content(job, target, runners, filled=False)
-        if writes and not self.chosen.quick:
-            writes.append(self.time_dd(target, written))
-        roofline = max([decode, *([min(writes)] if writes else [])])
+        for zeroed, walls in writes.items():
+            if walls and not self.chosen.quick:
+                walls.append(self.time_dd(target, written, zeroed))
         for name, _, _, option in peers:
             mine = "ours beside " + name if option else "ours"
-            again = self.row(job, target, name, option, samples[mine], samples[name], roofline, decode, writes, written)
+            walls = writes[bool(option)]
+            again = self.row(job, target, name, option, samples[mine], samples[name], decode, walls, written)
             if self.chosen.quick and self.lost(again) and not self.late():
                 # A single slow round is no loss: asked again before it is called one.
                 for _ in range(3):
                     self.round(list(runners), runners, target, samples)
-                again = self.row(job, target, name, option, samples[mine], samples[name], roofline, decode, writes,
-                                 written)
+                again = self.row(job, target, name, option, samples[mine], samples[name], decode, walls, written)
             self.rows.append(again)
             say(row_text(again))
         if not peers:
-            row = self.row(job, target, None, "", samples["ours"], None, roofline, decode, writes, written)
+            row = self.row(job, target, None, "", samples["ours"], None, decode, writes[False], written)
             self.rows.append(row)
             say(row_text(row))
 
@@ -159,19 +161,20 @@ class Bench(Parts, SmallThings):
             except Failure as failure:
                 raise Failure(f"{job.name} to {target}, {name}: {failure}") from None
 
-    def time_dd(self, target, written):
+    def time_dd(self, target, written, zeroed):
         """Seconds of one dd that writes as many bytes as the image holds."""
-        self.targets.ready(target)
+        self.targets.ready(target, zeroed)
         where = shlex.quote(self.targets.path(target))
         command = f"dd if=/dev/zero of={where} oflag=direct bs=2M count={max(1, written // (2 * MIB))} status=none"
         return measure(command, self.targets.folder)["wall"]
 
-    def row(self, job, target, peer, option, ours, theirs, roofline, decode, writes, written):
+    def row(self, job, target, peer, option, ours, theirs, decode, writes, written):
         def of(samples):
             both = {f: spread([s[f] for s in samples]) for f in ("wall", "synced", "user", "sys", "rss")}
             both["cpu"] = spread([s["user"] + s["sys"] for s in samples])
             return both
 
+        roofline = max([decode, *([min(writes)] if writes else [])])
         row = {"workload": job.name, "target": target, "peer": peer, "option": option, "ours": of(ours),
                "written": written, "decode": decode, "write": min(writes) if writes else None, "roofline": roofline,
                "rounds": len(ours), "files": self.workloads.description()["bytes"], "load": self.load}

@@ -14,6 +14,7 @@ import Testing
     #include <stdio.h>
     #include <stdlib.h>
     #include <string.h>
+    #include <sys/mman.h>
     #include <unistd.h>
 
     static int is(const char *fault, int fd) {
@@ -67,6 +68,14 @@ import Testing
     ssize_t pwrite64(int fd, const void *b, size_t n, off_t o) { return any_pwrite("pwrite64", fd, b, n, o); }
     ssize_t pread(int fd, void *b, size_t n, off_t o) { return any_pread("pread", fd, b, n, o); }
     ssize_t pread64(int fd, void *b, size_t n, off_t o) { return any_pread("pread64", fd, b, n, o); }
+    // A file that is to be read badly cannot be mapped: its bytes are read then.
+    static void *any_mmap(const char *symbol, void *at, size_t count, int protection, int flags, int fd, off_t offset) {
+      void *(*real)(void *, size_t, int, int, int, off_t) = dlsym(RTLD_NEXT, symbol);
+      int isRead = fd >= 0 && (is("short", fd) || is("interrupt", fd) || is("fail-read", fd) || is("misread", fd));
+      return isRead ? (errno = ENODEV, MAP_FAILED) : real(at, count, protection, flags, fd, offset);
+    }
+    void *mmap(void *a, size_t n, int p, int f, int fd, off_t o) { return any_mmap("mmap", a, n, p, f, fd, o); }
+    void *mmap64(void *a, size_t n, int p, int f, int fd, off_t o) { return any_mmap("mmap64", a, n, p, f, fd, o); }
     int fallocate(int fd, int mode, off_t offset, off_t count) {
       int (*real)(int, int, off_t, off_t) = dlsym(RTLD_NEXT, "fallocate");
       if (is("interrupt", fd) && turn++ % 2 == 0) return errno = EINTR, -1;
