@@ -11,8 +11,9 @@ PARTS = ["techniques", "simulate"]
 # Name, image, whether it writes to the loop device, and what it is.
 TECHNIQUES = [
     ("direct", "plain.qcow2", True, "writing past the page cache (O_DIRECT)"),
-    ("mapping", "plain.qcow2", True, "writing from the page cache's pages instead of a copy of them"),
-    ("mapping", "extended.qcow2", True, "the same with subclusters"),
+    ("splicing", "plain.qcow2", True, "the image's cached pages handed to the device by splice"),
+    ("splicing", "extended.qcow2", True, "the same with subclusters"),
+    ("mapping", "plain.qcow2", True, "with checksums: writing from the image's mapped pages instead of a copy of them"),
     ("coalescing", "plain.qcow2", True, "writes of up to 1 MiB instead of one for each cluster"),
     ("zero-offload", "plain.qcow2", True, "zeroing left to the device"),
     ("inline", "plain.qcow2", True, "a chunk read and written by one thread instead of handed on through a ring"),

@@ -33,6 +33,11 @@ package protocol BlockTarget: Sendable {
 
   /// Writes all of `bytes` at `offset`.
   func write(_ bytes: RawSpan, at offset: UInt64) throws
+  /// Whether a file's pages can be written to `range` as they are.
+  func takesPages(_ range: Range<UInt64>) -> Bool
+  /// Writes all that waits in `pages` at `offset`, without looking at it; false where that fails, and then anything may
+  /// have been written there.
+  func write(_ pages: PagePipe, at offset: UInt64) throws -> Bool
   /// Makes a range read as zeroes.
   func writeZeroes(at offset: UInt64, count: UInt64) throws
   /// Tells the device that a range's contents do not matter; whatever happens to them is right.
@@ -48,6 +53,8 @@ package protocol BlockTarget: Sendable {
 extension BlockTarget {
   package func nextStored(at offset: UInt64, limit: UInt64) -> UInt64 { offset }
   package var isKnownZero: Bool { false }
+  package func takesPages(_ range: Range<UInt64>) -> Bool { false }
+  package func write(_ pages: PagePipe, at offset: UInt64) throws -> Bool { false }
   package func discard(at offset: UInt64, count: UInt64) throws {}
 }
 

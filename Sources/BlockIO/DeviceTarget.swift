@@ -65,6 +65,11 @@ package final class DeviceTarget: BlockTarget {
     dropBehind(offset, UInt64(bytes.byteCount))
   }
 
+  // Through the device's page cache there is a copy in any case.
+  package func takesPages(_ range: Range<UInt64>) -> Bool { isDirect.load(ordering: .relaxed) }
+
+  package func write(_ pages: PagePipe, at offset: UInt64) -> Bool { pages.empty(into: file, at: offset) }
+
   package func readBack(at offset: UInt64, into buffer: inout MutableRawSpan) throws {
     do { try file.read(at: offset, into: &buffer) } catch {
       guard error.errno == .invalidArgument, isDirect.load(ordering: .relaxed) else { throw error }

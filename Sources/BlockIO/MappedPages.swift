@@ -55,26 +55,11 @@ package final class MappedPages {
     return isCached(last) && isCached(position)
   }
 
-  private func isCached(_ position: Int) -> Bool { unsafe clinux_is_cached(base + position, Self.pageSize) != 0 }
+  private func isCached(_ position: Int) -> Bool { unsafe clinux_is_page_cached(base + position) != 0 }
 
   /// Gives the first `length` bytes, all of which have been laid, to `body`.
   package func withBytes<Result>(_ length: Int, _ body: (RawSpan) throws -> Result) rethrows -> Result {
     precondition(0...count ~= length)
     return try body(unsafe RawSpan(_unsafeStart: base, byteCount: length))
-  }
-}
-
-/// A range of a file that holds bytes of a disk as they are.
-package struct StoredRange {
-  package let file: FileSource
-  /// Where it starts in the file, in bytes.
-  package let offset: UInt64
-  /// Its length in bytes; it ends at or before the file does.
-  package let length: UInt64
-
-  package init(_ file: FileSource, offset: UInt64, length: UInt64) {
-    self.file = file
-    self.offset = offset
-    self.length = length
   }
 }

@@ -33,6 +33,10 @@ extension Window: BlockTarget where Disk == any BlockTarget {
   package var sectorSize: Int { disk.sectorSize }
   package var isKnownZero: Bool { disk.isKnownZero }
   package func write(_ bytes: RawSpan, at offset: UInt64) throws { try disk.write(bytes, at: start + offset) }
+  package func takesPages(_ range: Range<UInt64>) -> Bool {
+    disk.takesPages((start + range.lowerBound)..<(start + range.upperBound))
+  }
+  package func write(_ pages: PagePipe, at offset: UInt64) throws -> Bool { try disk.write(pages, at: start + offset) }
   package func writeZeroes(at offset: UInt64, count: UInt64) throws {
     try disk.writeZeroes(at: start + offset, count: count)
   }

@@ -115,16 +115,9 @@ int clinux_map_file(void *start, size_t length, int fd, int64_t offset) {
 
 size_t clinux_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
 
-int clinux_is_cached(void *start, size_t length) {
-  size_t page = clinux_page_size();
-  unsigned char resident[1024];
-  for (size_t done = 0; done < length; done += sizeof resident * page) {
-    size_t count = length - done < sizeof resident * page ? length - done : sizeof resident * page;
-    if (mincore((char *)start + done, count, resident) != 0) return 0;
-    for (size_t i = 0; i < (count + page - 1) / page; i++)
-      if (!(resident[i] & 1)) return 0;
-  }
-  return 1;
+int clinux_is_page_cached(void *start) {
+  unsigned char resident = 0;
+  return mincore(start, 1, &resident) == 0 && (resident & 1);
 }
 
 // Ranges of mapped files; one is free while its length is 0, and claimed while that is 1.
@@ -173,6 +166,23 @@ int clinux_guard(void *start, size_t length) {
 }
 uint32_t clinux_lost_pages(int guard) { return guards[guard].lost; }
 void clinux_unguard(int guard) { guards[guard].length = 0; }
+
+int clinux_pipe(int *read_end, int *write_end) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return -1;
+  *read_end = ends[0];
+  *write_end = ends[1];
+  return 0;
+}
+int clinux_set_pipe_size(int fd, int size) { return fcntl(fd, F_SETPIPE_SZ, size); }
+ssize_t clinux_splice_from(int file, int64_t offset, int pipe, size_t length) {
+  off64_t start = offset;
+  return splice(file, &start, pipe, NULL, length, SPLICE_F_NONBLOCK);
+}
+ssize_t clinux_splice_to(int pipe, int file, int64_t offset, size_t length) {
+  off64_t start = offset;
+  return splice(pipe, NULL, file, &start, length, 0);
+}
 
 void clinux_map_blocks_from(size_t size) { (void)mallopt(M_MMAP_THRESHOLD, (int)size); }
 

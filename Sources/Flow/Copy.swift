@@ -34,10 +34,17 @@ package func copy(
     let writer = Writer(target: target, digests: digests, progress: progress)
     // A partial last sector may make a step one sector longer than its chunk.
     var buffer = Buffer(count: Int(units.chunk + units.sector))
+    // Nobody has a sum of pages that only the kernel sees.
+    let splices = options.splicesPages && digests == nil
+    var spliced = splices ? SplicedStep(source, to: target, chunk: units.chunk) : nil
     let mapped = options.mapsFiles ? MappedStep(source, writer, chunk: units.chunk) : nil
     while let step = try plan.update({ try $0.isCancelled ? nil : $0.planner.next() }) {
       if options.isInterrupted() { throw Interrupted() }
       if step.action == .write {
+        if try spliced?.put(step, &buffer) ?? false {
+          writer.count(step)
+          continue
+        }
         if let mapped, try mapped.put(step, &buffer) { continue }
         let count = Int(min(step.end, source.byteCount) - step.offset)
         var bytes = buffer.mutablePrefix(count)

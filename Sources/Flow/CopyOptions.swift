@@ -9,6 +9,8 @@ package struct CopyOptions: Sendable {
   package var policy = CopyPolicy()
   /// Whether what the page cache holds of a file is written from there instead of being read first.
   package var mapsFiles = true
+  /// Whether a file's pages go to a device as they are where nobody has to look at them.
+  package var splicesPages = true
   /// Asked before each step; true ends the copy with `Interrupted`.
   package var isInterrupted: @Sendable () -> Bool = { false }
 

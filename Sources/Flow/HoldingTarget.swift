@@ -46,6 +46,12 @@ package final class HoldingTarget: BlockTarget {
     }
   }
 
+  package func takesPages(_ range: Range<UInt64>) -> Bool {
+    !held.update { $0.contains { $0.range.overlaps(range) } } && target.takesPages(range)
+  }
+
+  package func write(_ pages: PagePipe, at offset: UInt64) throws -> Bool { try target.write(pages, at: offset) }
+
   package func writeZeroes(at offset: UInt64, count: UInt64) throws {
     try forEachPart(offset..<(offset + count)) { range, isHeld in
       guard isHeld else { return try target.writeZeroes(at: range.lowerBound, count: UInt64(range.count)) }

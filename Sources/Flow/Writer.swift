@@ -41,7 +41,8 @@ struct Writer {
     count(step)
   }
 
-  private func count(_ step: Step) {
+  /// Counts a step that has been carried out.
+  func count(_ step: Step) {
     let kept = step.kept.reduce(0) { $0 + UInt64($1.count) }
     progress.add(step.length - kept, step.action)
     if kept > 0 { progress.add(kept, .keep) }

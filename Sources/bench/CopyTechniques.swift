@@ -14,13 +14,23 @@ extension Technique {
         off: { try work.copy(.disk(work.disk()), to: work.device(direct: false)) }
       )
     },
-    Technique(name: "mapping") { work in
-      var copied = CopyOptions(workers: 3)
-      copied.mapsFiles = false
-      let off = copied
+    Technique(name: "splicing") { work in
+      var off = CopyOptions(workers: 3)
+      off.splicesPages = false
+      let copied = off
       return (
-        on: { try work.copy(.disk(work.disk()), to: work.device(), CopyOptions(workers: 3)) },
-        off: { try work.copy(.disk(work.disk()), to: work.device(), off) }
+        on: { try work.copy(.disk(work.disk()), to: work.device()) },
+        off: { try work.copy(.disk(work.disk()), to: work.device(), copied) }
+      )
+    },
+    Technique(name: "mapping") { work in
+      // With sums for the verification, since otherwise pages are spliced.
+      var off = CopyOptions(workers: 3)
+      off.mapsFiles = false
+      let copied = off
+      return (
+        on: { try work.copy(.disk(work.disk()), to: work.device(), isSummed: true) },
+        off: { try work.copy(.disk(work.disk()), to: work.device(), copied, isSummed: true) }
       )
     },
     Technique(name: "coalescing") { work in
@@ -74,6 +84,8 @@ private struct ZeroesWritten: BlockTarget {
   var byteCount: UInt64 { target.byteCount }
   var sectorSize: Int { target.sectorSize }
   func write(_ bytes: RawSpan, at offset: UInt64) throws { try target.write(bytes, at: offset) }
+  func takesPages(_ range: Range<UInt64>) -> Bool { target.takesPages(range) }
+  func write(_ pages: PagePipe, at offset: UInt64) throws -> Bool { try target.write(pages, at: offset) }
   func writeZeroes(at offset: UInt64, count: UInt64) throws {
     try forEachZeroPiece(at: offset, count: count) { try target.write($0, at: $1) }
   }

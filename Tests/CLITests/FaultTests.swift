@@ -11,6 +11,7 @@ import Testing
     #define _GNU_SOURCE
     #include <dlfcn.h>
     #include <errno.h>
+    #include <fcntl.h>
     #include <stdio.h>
     #include <stdlib.h>
     #include <string.h>
@@ -76,6 +77,16 @@ import Testing
     }
     void *mmap(void *a, size_t n, int p, int f, int fd, off_t o) { return any_mmap("mmap", a, n, p, f, fd, o); }
     void *mmap64(void *a, size_t n, int p, int f, int fd, off_t o) { return any_mmap("mmap64", a, n, p, f, fd, o); }
+    // A file that does worse than short or interrupted calls takes and gives no pages: it is read and written then.
+    ssize_t splice(int from, off64_t *start, int to, off64_t *place, size_t count, unsigned flags) {
+      ssize_t (*real)(int, off64_t *, int, off64_t *, size_t, unsigned) = dlsym(RTLD_NEXT, "splice");
+      if (is("short", from) || is("short", to)) return real(from, start, to, place, half(count), flags);
+      if ((is("interrupt", from) || is("interrupt", to)) && turn++ % 2 == 0) return errno = EINTR, -1;
+      for (const char *const *fault = (const char *const[]){"fail-write", "lose-write", "spoil-write", "fail-read",
+                                                            "misread", NULL}; *fault; fault++)
+        if (is(*fault, from) || is(*fault, to)) return errno = EIO, -1;
+      return real(from, start, to, place, count, flags);
+    }
     int fallocate(int fd, int mode, off_t offset, off_t count) {
       int (*real)(int, int, off_t, off_t) = dlsym(RTLD_NEXT, "fallocate");
       if (is("interrupt", fd) && turn++ % 2 == 0) return errno = EINTR, -1;

@@ -61,14 +61,21 @@ int clinux_unmap(void *_Nonnull start, size_t length);
 void *_Nullable clinux_reserve(size_t length);
 /// mmap(2): lays `length` bytes of a file from `offset`, both multiples of a page, over reserved pages, to read.
 int clinux_map_file(void *_Nonnull start, size_t length, int fd, int64_t offset);
-/// mincore(2): whether all of these mapped pages are in memory.
-int clinux_is_cached(void *_Nonnull start, size_t length);
+/// mincore(2): 1 if the mapped page at `start` is in memory, 0 if it is not.
+int clinux_is_page_cached(void *_Nonnull start);
 size_t clinux_page_size(void);
 /// From now on a page of this range that cannot be read (SIGBUS: its file is shorter by now, or its disk fails) reads as
 /// zeroes and is counted. Returns the guard's number, or -1 if there are too many.
 int clinux_guard(void *_Nonnull start, size_t length);
 uint32_t clinux_lost_pages(int guard);
 void clinux_unguard(int guard);
+/// pipe2(2) with O_CLOEXEC, and F_SETPIPE_SZ: room for `size` bytes.
+int clinux_pipe(int *_Nonnull read_end, int *_Nonnull write_end);
+int clinux_set_pipe_size(int fd, int size);
+/// splice(2): puts up to `length` bytes of a file from `offset` into a pipe, without waiting for room in it.
+ssize_t clinux_splice_from(int file, int64_t offset, int pipe, size_t length);
+/// splice(2): writes up to `length` bytes that wait in a pipe to a file at `offset`.
+ssize_t clinux_splice_to(int pipe, int file, int64_t offset, size_t length);
 /// mallopt(3): blocks of `size` bytes or more are mapped by themselves for good, so that freeing them gives them back.
 void clinux_map_blocks_from(size_t size);
 /// Catches SIGINT, SIGTERM and SIGHUP: each adds 1 to what `clinux_interrupt_count` returns; the third ends the process.
