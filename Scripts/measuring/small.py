@@ -27,7 +27,7 @@ class SmallThings:
         if "loop" not in self.chosen.targets:
             return say("verify: left out, it needs the loop device")
         self.targets.attach()
-        for job in (j for j in JOBS if j.name in ("zlib", "pc")):
+        for job in (j for j in JOBS if j.name in ("plain", "zlib", "pc")):
             image, where = self.workloads.get(job.image), self.targets.loop
             size = self.workloads.description()["partition" if job.partition else "size"]
             self.warm(image)

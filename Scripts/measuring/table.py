@@ -6,6 +6,9 @@ import platform
 
 from .running import output, seconds, spread_text
 
+# Processor time of ours beside the peer's.
+CPU_GOAL = 0.5
+
 
 def row_key(row):
     return f"{row['workload']}/{row['target']}/{row['peer']}"
@@ -47,13 +50,19 @@ def markdown(result):
             spread_text(theirs["wall"]) if theirs else "–", spread_text(row["ratio"]) if theirs else "–",
             seconds(ours["synced"]["median"]), seconds(theirs["synced"]["median"]) if theirs else "–",
             spread_text(row["ratio_synced"]) if theirs else "–", cpu[0], cpu[1],
-            f"{row['ratio_cpu']['median']:.2f}" if theirs else "–", peak[0], peak[1], seconds(row["decode"]),
+            cpu_ratio(row) if theirs else "–", peak[0], peak[1], seconds(row["decode"]),
             seconds(row["write"]) if row["write"] else "–", f"{row['share'] * 100:.0f} %",
             f"{row['goal']:.2f} {met[row['met']]}" if row.get("goal") else "–",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     lines += small_lines(result) + technique_lines(result) + simulation_lines(result)
     return "\n".join(lines) + "\n"
+
+
+def cpu_ratio(row):
+    """Processor time beside the peer's, and whether it is more than the half that is aimed at."""
+    ratio = row["ratio_cpu"]["median"]
+    return f"{ratio:.2f}" + (" **missed**" if ratio > CPU_GOAL else "")
 
 
 def sized(row, about):
