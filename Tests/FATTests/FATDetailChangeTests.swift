@@ -51,7 +51,6 @@ import Testing
     let store = FailingStore(try FileStore(writing.path))
     let volume = try WritableFATVolume(store, isRehearsal: false)
     try volume.make("one", [1])
-    try volume.commit()
     #expect(throws: FailingStore.Failure.self) {
       try volume.group {
         // This waits for what follows.
