@@ -135,6 +135,7 @@ let package = Package(
       name: "PatchingTests",
       dependencies: ["Patching", "Browsing", "Filesystems", "BlockIO", "Bytes", "Flow", "Support", system],
       swiftSettings: relaxed),
+    .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
       name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],
