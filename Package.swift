@@ -52,8 +52,7 @@ let package = Package(
     .target(
       name: "Codecs",
       dependencies: [
-        "BlockIO", "Bytes", "Threads", "CLinux", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash",
-        deques, system,
+        "BlockIO", "Bytes", "Threads", "CZlib", "CZstd", "CLZ4", "CLZMA", "CBZip2", "CISAL", "CXXHash", deques, system,
       ],
       swiftSettings: strict),
     .target(
@@ -99,12 +98,12 @@ let package = Package(
       name: "qflash",
       dependencies: [
         "CommandOptions", "Flashing", "Browsing", "Patching", "Filesystems", "Flow", "BlockIO", "Bytes", "Terminal",
-        arguments, system,
+        "Threads", arguments, system,
       ],
       exclude: ["qflash.1"], swiftSettings: strict),
     .executableTarget(
       name: "restore",
-      dependencies: ["CommandOptions", "Flashing", "Flow", "Images", "Patching", "Terminal", arguments],
+      dependencies: ["CommandOptions", "Flashing", "Flow", "Images", "Patching", "Terminal", "Threads", arguments],
       exclude: ["restore.1"], swiftSettings: strict),
     .executableTarget(
       name: "bench",
@@ -136,6 +135,7 @@ let package = Package(
       name: "PatchingTests",
       dependencies: ["Patching", "Browsing", "Filesystems", "BlockIO", "Bytes", "Flow", "Support", system],
       swiftSettings: relaxed),
+    .testTarget(name: "ThreadsTests", dependencies: ["Threads"], swiftSettings: relaxed),
     .testTarget(name: "BytesTests", dependencies: ["Bytes"], swiftSettings: relaxed),
     .testTarget(
       name: "PartitionsTests", dependencies: ["Partitions", "BlockIO", "Bytes", "Support", system],

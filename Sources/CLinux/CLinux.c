@@ -7,6 +7,7 @@
 #include <linux/fs.h>
 #include <malloc.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -188,13 +189,21 @@ void clinux_map_blocks_from(size_t size) { (void)mallopt(M_MMAP_THRESHOLD, (int)
 
 static volatile sig_atomic_t interrupts;
 static volatile sig_atomic_t last_signal;
+static sem_t news;
 
 static void count_interrupt(int number) {
+  int error = errno;
   last_signal = number;
   if (++interrupts >= 3) _exit(128 + number);
+  sem_post(&news);
+  errno = error;
 }
 
+static void prepare_news(void) { sem_init(&news, 0, 0); }
+
 int clinux_catch_interrupts(void) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  if (pthread_once(&once, prepare_news) != 0) return -1;
   struct sigaction action = {.sa_handler = count_interrupt};
   sigemptyset(&action.sa_mask);
   const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -213,6 +222,8 @@ int clinux_catch_interrupts(void) {
   return 0;
 }
 int clinux_interrupt_count(void) { return interrupts; }
+void clinux_wait_for_interrupt(void) { (void)sem_wait(&news); }
+void clinux_end_wait(void) { (void)sem_post(&news); }
 int clinux_interrupt_signal(void) { return last_signal; }
 
 int clinux_open_at(int folder, const char *name, int flags, unsigned mode) {

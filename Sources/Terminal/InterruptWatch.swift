@@ -12,25 +12,18 @@ package final class InterruptWatch: Sendable {
     _ = clinux_catch_interrupts()
     let isStopped = isStopped
     thread = Threads.Thread(name: "interrupts") {
-      // Microseconds; short at first, so that nobody who is done at once waits for this thread to end.
-      var pause: UInt32 = 500
-      var waited: UInt32 = 0
-      while !isStopped.update({ $0 }) {
-        usleep(pause)
-        pause = min(pause * 2, 50_000)
-        guard clinux_interrupt_count() > 0 else { continue }
-        waited += pause
-        if waited >= 10_000_000 {
-          printError("\nstopped: \(state())")
-          _exit(130)
-        }
-      }
+      // A signal's handler may not lock, so that it cannot wake a monitor.
+      while clinux_interrupt_count() == 0, !isStopped.update({ $0 }) { clinux_wait_for_interrupt() }
+      if isStopped.wait(.seconds(10), for: { $0 }) { return }
+      printError("\nstopped: \(state())")
+      _exit(130)
     }
   }
 
   /// Ends the watching.
   package func stop() {
     isStopped.update { $0 = true }
+    clinux_end_wait()
     thread?.join()
   }
 

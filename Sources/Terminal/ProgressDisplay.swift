@@ -48,15 +48,11 @@ package final class ProgressDisplay: Sendable {
     }
     thread = Threads.Thread(name: "progress") {
       var rate = Rate()
-      var ticks = 0
       while !isStopped.update({ $0 }) {
-        if ticks % (style == .bar ? 1 : 10) == 0 {
-          let now = sample()
-          rate.add(now)
-          Self.show(now, rate, style)
-        }
-        ticks += 1
-        usleep(100_000)
+        let now = sample()
+        rate.add(now)
+        Self.show(now, rate, style)
+        _ = isStopped.wait(style == .bar ? .milliseconds(100) : .seconds(1)) { $0 }
       }
       if style == .bar { Self.draw("\r\u{1b}[K") }
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Threads
 
 /// Measures what the two tools cannot show from outside.
 ///
@@ -8,4 +9,10 @@ struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measures parts of qflash by themselves.",
     subcommands: [TechniqueCommand.self, SimulationCommand.self])
+
+  static func main() {
+    // As the tools do.
+    Allocator.keepNoPassedBlocks()
+    main(nil)
+  }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import CommandOptions
 import Terminal
+import Threads
 
 /// Puts any disk image on any disk and proves it.
 @main
@@ -23,6 +24,7 @@ struct QFlash: ParsableCommand {
   ]
 
   static func main() {
+    Allocator.keepNoPassedBlocks()
     let given = Array(CommandLine.arguments.dropFirst())
     do {
       let arguments = try CommandLineArguments(

@@ -4,6 +4,7 @@ import Flashing
 import Flow
 import Images
 import Terminal
+import Threads
 
 /// Brings a backup back to the disk or partition that it was taken from.
 @main
@@ -67,6 +68,7 @@ struct Restore: ParsableCommand {
   @OptionGroup(title: "Output") var output: OutputOptions
 
   static func main() {
+    Allocator.keepNoPassedBlocks()
     do {
       let given = Array(CommandLine.arguments.dropFirst())
       try CommandLineArguments.refuseRepeated(in: given, repeatable: PatchOptions.repeatable)

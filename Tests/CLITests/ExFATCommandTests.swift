@@ -69,24 +69,15 @@ struct ExFATCommandTests {
       printf 'new-name\\n' > name; chmod 644 name; mkdir -p site/conf site/lib/deep site/ETC; echo conf > site/conf/a; head -c 100000 /dev/urandom > site/lib/deep/m
       echo full > site/ETC/EMPTY; touch -d '2001-02-03 04:05:06Z' site/lib/deep/m
       cat > list.toml <<'END'
-      [[patch]]
-      path = "/etc/listed"
-      text = "a\\tb\\n"
-      [[patch]]
-      path = "/etc/listed2"
-      file = "name"
-      [[patch]]
-      path = "/etc/cut"
-      truncate = "3K"
+      \(EveryPatchOption.list())
       END
       """)
-    let ran = try scratch.shell(
+    let own = """
+      --patch-append '/etc/motd=two\\n' --patch-mode '/etc/t\\=x=0444' \
+      --patch-text '2:/srv/a name of more than fifteen characters=hello'
       """
-      echo from stdin | \(Self.tool) patch disk.raw --patch /etc/hostname=name --patch-text '/etc/t\\=x=1\\n2\\x41' \\
-        --patch-append '/etc/motd=two\\n' --patch-mkdir /etc/new --patch-text '/etc/new/a=first' --patch-rename /etc/new/a=/etc/new/b \\
-        --patch-text /etc/new/a=second --patch-rm /var/log/many --patch-mode /etc/t\\\\=x=0444 --patch-tree 2:/=site --patch-file list.toml \\
-        --patch /etc/piped=- --patch-text '2:/srv/a name of more than fifteen characters=hello' --patch 2:/etc/hosts
-      """)
+    let ran = try scratch.shell(
+      "echo from stdin | \(Self.tool) patch disk.raw \(EveryPatchOption.words(own))")
     #expect(
       ran.output.contains("patched: /etc/hostname on disk.raw:2: replaced, 9 bytes (9 bytes before)"), "\(ran.text)")
     #expect(ran.output.contains("compared: ") && ran.output.contains("quick check: GPT sound"), "\(ran.text)")

@@ -17,27 +17,16 @@ struct PatchCommandTests {
       printf '#!/bin/sh\\n' > site/run; chmod 4755 site/run; truncate -s 1M site/hole; printf end >> site/hole
       echo module > site/lib/deep/m; python3 -c 'import os; os.setxattr("site/run", "user.note", b"hello")'; touch -d '2001-02-03 04:05:06Z' site/run site/lib/deep
       cat > list.toml <<'END'
-      [[patch]]
-      path = "/etc/listed"
-      text = "a\\tb\\n"
-      mode = "0604"
-      owner = "11:12"
-      [[patch]]
-      path = "/etc/listed2"
-      file = "name"
-      [[patch]]
-      path = "/etc/cut"
-      truncate = "3K"
+      \(EveryPatchOption.list("mode = \"0604\"", "owner = \"11:12\""))
       END
       """)
-    let ran = try scratch.shell(
+    let own = """
+      --patch-append '/etc/motd.link=two\\n' --patch-symlink /etc/localtime=../usr/zone --patch-symlink /etc/dangling=motd \
+      --patch-mode /etc/sub=0711 --patch-owner /etc/sub=1000:1001 \
+      --patch-text '1:/EFI/a lower long name=hello' --patch-append '1:/EFI/A Long Name.bin=tail'
       """
-      echo from stdin | \(PatchedDisk.nobody) \(PatchedDisk.tool) patch disk.raw --patch /etc/hostname=name --patch-text '/etc/t\\=x=1\\n2\\x41' \\
-        --patch-append '/etc/motd.link=two\\n' --patch-mkdir /etc/new --patch-text '/etc/new/a=first' --patch-rename /etc/new/a=/etc/new/b \\
-        --patch-text /etc/new/a=second --patch-rm /var/log/many --patch-symlink /etc/localtime=../usr/zone --patch-symlink /etc/dangling=motd \\
-        --patch-mode /etc/sub=0711 --patch-owner /etc/sub=1000:1001 --patch-tree 2:/=site --patch-file list.toml --patch /etc/piped=- \\
-        --patch-text '1:/EFI/a lower long name=hello' --patch-append '1:/EFI/A Long Name.bin=tail' --patch 2:/etc/hosts
-      """)
+    let ran = try scratch.shell(
+      "echo from stdin | \(PatchedDisk.nobody) \(PatchedDisk.tool) patch disk.raw \(EveryPatchOption.words(own))")
     #expect(
       ran.output.contains("patched: /etc/hostname on disk.raw:2: replaced, 9 bytes (9 bytes before)"), "\(ran.text)")
     #expect(ran.output.contains("compared: ") && ran.output.contains("quick check: GPT sound"), "\(ran.text)")

@@ -51,15 +51,14 @@ import Testing
     let store = FailingStore(try FileStore(writing.path))
     let volume = try WritableFATVolume(store, isRehearsal: false)
     try volume.make("one", [1])
-    try volume.commit()
-    #expect(throws: WasAsked.self) {
+    #expect(throws: FailingStore.Failure.self) {
       try volume.group {
         // This waits for what follows.
         try volume.make("two", Array(repeating: 2, count: 3000))
-        store.left = 1
+        store.fail(after: 1)
       }
     }
-    store.left = .max
+    store.mend()
     #expect(throws: ImageError.self) { try volume.make("three", [3]) }
     try volume.finish()
     #expect(try FATCase.open(writing.scratch).warnings.contains { $0.contains("not unmounted") })
@@ -82,28 +81,6 @@ import Testing
   }
 }
 
-/// A volume that fails after so many writes.
-private final class FailingStore: BlockSource, BlockTarget, @unchecked Sendable {
-  private let base: FileStore
-  var left = Int.max
-  init(_ base: FileStore) { self.base = base }
-
-  var byteCount: UInt64 { base.byteCount }
-  var sectorSize: Int { base.sectorSize }
-  func extent(at offset: UInt64, limit: UInt64) -> Extent { base.extent(at: offset, limit: limit) }
-  func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws { try base.read(at: offset, into: &buffer) }
-  func readBack(at offset: UInt64, into buffer: inout MutableRawSpan) throws {
-    try base.read(at: offset, into: &buffer)
-  }
-  func write(_ bytes: RawSpan, at offset: UInt64) throws {
-    guard left > 0 else { throw WasAsked() }
-    left -= 1
-    try base.write(bytes, at: offset)
-  }
-  func writeZeroes(at offset: UInt64, count: UInt64) throws { try base.writeZeroes(at: offset, count: count) }
-  func flush() {}
-}
-
 /// Contents that must not be read.
 private final class Unreadable: FileContents {
   let byteCount: UInt64
@@ -112,5 +89,5 @@ private final class Unreadable: FileContents {
   func read(at offset: UInt64, into buffer: inout MutableRawSpan) throws { throw WasAsked() }
 }
 
-/// What is not to be done was done, or the medium fails.
+/// What is not to be done was done.
 private struct WasAsked: Error {}

@@ -82,6 +82,9 @@ void clinux_map_blocks_from(size_t size);
 /// Ignores SIGPIPE and SIGXFSZ, so that such writes fail.
 int clinux_catch_interrupts(void);
 int clinux_interrupt_count(void);
+/// Waits for the next of these signals or for `clinux_end_wait`, since the signals are caught; may return early.
+void clinux_wait_for_interrupt(void);
+void clinux_end_wait(void);
 int clinux_interrupt_signal(void);
 /// openat(2) with O_NOFOLLOW and O_CLOEXEC.
 int clinux_open_at(int folder, const char *_Nonnull name, int flags, unsigned mode);

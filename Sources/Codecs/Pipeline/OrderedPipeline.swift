@@ -1,6 +1,5 @@
 package import BlockIO
 import Bytes
-import CLinux
 import Threads
 
 /// Where a decoder puts what a piece decodes to.
@@ -84,8 +83,6 @@ package final class OrderedPipeline<Piece: Sendable>: ByteStream {
     workers: Int, memory: Int, sequence: (any PieceSequence<Piece>)? = nil, stop: StopFlag? = nil,
     decoder: @escaping @Sendable () throws -> Decode, split: @escaping (PieceSink<Piece>) throws -> Void
   ) throws {
-    // Pieces are freed by other threads than those that take them, which the allocator would keep, for each thread anew.
-    clinux_map_blocks_from(PieceOutput<Piece>.chunkSize)
     let queue = PieceQueue<Piece>(memory: memory, slotLimit: max(workers, 1) * 4)
     self.queue = queue
     self.sequence = sequence

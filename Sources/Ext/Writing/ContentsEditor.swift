@@ -44,7 +44,8 @@ struct ContentsEditor {
     guard let size = old.adding(contents.byteCount) else { throw FileError(.fileTooLarge, "inode \(record.number)") }
     guard contents.byteCount > 0 else { return }
     if record.flags.contains(.inlineData) {
-      return try replace(with: JoinedContents(inlineBytes(), contents))
+      let inline = try inlineContents()
+      return try replace(with: JoinedContents(inline, upTo: inline.byteCount, contents))
     }
     var map = MapEditor(record, changes)
     try checkSize(size, map)
@@ -69,7 +70,7 @@ struct ContentsEditor {
   mutating func truncate(to size: UInt64) throws {
     let old = record.size
     if record.flags.contains(.inlineData) {
-      return try replace(with: CutContents(inlineBytes(), byteCount: size))
+      return try replace(with: CutContents(inlineContents().bytes, byteCount: size))
     }
     var map = MapEditor(record, changes)
     try checkSize(size, map)
@@ -94,8 +95,8 @@ struct ContentsEditor {
   }
 
   /// Contents that lie in the inode.
-  private func inlineBytes() throws -> [UInt8] {
-    try InlineContents(of: changes.blocks.inode(UInt64(record.number)), changes.blocks).bytes
+  private func inlineContents() throws -> InlineContents {
+    try InlineContents(of: changes.blocks.inode(UInt64(record.number)), changes.blocks)
   }
 
   private func checkSize(_ size: UInt64, _ map: MapEditor) throws {

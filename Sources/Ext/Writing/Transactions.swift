@@ -7,7 +7,7 @@ import Filesystems
 final class Transactions {
   private let changes: Changes
   private let commit: Commit
-  private var isGrouping = false
+  private let grouping = TransactionGroup()
   /// The state before the first operation that waits for its commit; nil where none waits.
   private var start: Changes.Savepoint?
   /// Most bytes of metadata that wait for a commit, before another operation.
@@ -29,7 +29,7 @@ final class Transactions {
       try removeOrphans()
     }
     let result = try add(body)
-    if try !isGrouping || isFull || changes.hasOrphans { try settle() }
+    if try !grouping.isOpen || isFull || changes.hasOrphans { try settle() }
     // What was too much for one transaction.
     try removeOrphans()
     return result
@@ -37,17 +37,8 @@ final class Transactions {
 
   /// Lets operations wait for each other's commit until `body` ends.
   func group<Result>(_ body: () throws -> Result) throws -> Result {
-    guard !isGrouping, commit.hasJournal else { return try body() }
-    isGrouping = true
-    defer { isGrouping = false }
-    let result: Result
-    do { result = try body() } catch {
-      // Whole as they are; a medium that fails will fail here too.
-      try? settle()
-      throw error
-    }
-    try settle()
-    return result
+    guard commit.hasJournal else { return try body() }
+    return try grouping.run(body, commit: settle)
   }
 
   /// Commits what waits, and marks the volume as clean.

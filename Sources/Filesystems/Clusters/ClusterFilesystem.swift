@@ -60,22 +60,12 @@ extension ClusterFilesystem {
       do { try state.changes.stageAgain { try stage($0) } } catch { state.isBroken = true }
       throw error
     }
-    if !state.isGrouping || !state.canWait { try commit() }
+    if !state.grouping.isOpen || !state.canWait { try commit() }
     return result
   }
 
   package func group<Result>(_ body: () throws -> Result) throws -> Result {
-    guard !state.isGrouping else { return try body() }
-    state.isGrouping = true
-    defer { state.isGrouping = false }
-    let result: Result
-    do { result = try body() } catch {
-      // Whole as they are; a medium that fails will fail here too.
-      try? commit()
-      throw error
-    }
-    try commit()
-    return result
+    try state.grouping.run(body, commit: commit)
   }
 
   /// Writes the changes that wait; throws where that fails, after which the volume is not written any more.

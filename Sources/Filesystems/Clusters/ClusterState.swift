@@ -17,8 +17,8 @@ package final class ClusterState<Index: DirectoryIndexing> {
   /// The directories last changed, the latest last.
   private var indexes: [Index] = []
   private let maximumIndexCount = 4
-  /// Whether transactions may wait for later ones.
-  var isGrouping = false
+  /// Lets transactions wait for later ones.
+  let grouping = TransactionGroup()
   /// Whether writing has failed midway, so that the volume is to be checked first.
   package internal(set) var isBroken = false
 
