@@ -17,6 +17,8 @@ final class BZip2BlockDecoder {
   let text: UnsafeMutablePointer<UInt8>
   /// Bytes of the last block's text.
   private(set) var count = 0
+  /// How many bits of the last block that had an end were used.
+  private(set) var bitsUsed = 0
   /// The place in the sorted block of the block's last byte.
   private var origin = 0
 
@@ -62,7 +64,8 @@ final class BZip2BlockDecoder {
       let alphabet = readAlphabet(&reader)
       guard alphabet > 2, let selectorCount = readCodes(&reader, alphabet) else { return false }
       guard readBytes(&reader, end: alphabet - 1, selectorCount, limit) else { return false }
-      return reader.used == block.bitCount && origin < count
+      bitsUsed = reader.used
+      return bitsUsed == block.bitCount && origin < count
     }
   }
 

@@ -98,8 +98,10 @@ final class BZip2Splitter {
   ) throws -> any ByteStream {
     let (codec, name) = (input.codec, input.name)
     let splitter = BZip2Splitter(input, scanner)
+    // Less than other codecs read ahead: each decoder has 5.5 MB of its own.
+    let memory = min(options.readAhead, (4 << 20) + options.workers * (4 << 20))
     return try OrderedPipeline<BZip2Piece>(
-      workers: options.workers, memory: options.readAhead, sequence: BZip2Sequence(codec: codec, name: name),
+      workers: options.workers, memory: memory, sequence: BZip2Sequence(codec: codec, name: name),
       stop: options.stop, decoder: { BZip2PieceDecoder(codec: codec, name: name, trial: trial).decode },
       split: splitter.split)
   }

@@ -21,20 +21,24 @@ final class BZip2Unsorting {
     var previous = 0
   }
 
-  /// One of the ways, which writes its segments from the end of its own part of `pool` to the start.
+  /// One of the ways, which writes its segments from the end of a page of `pool` to its start, and then to another page.
   private struct Lane {
     var segment = 0
     var place = 0
     var position = 0
+    /// Where its page starts.
+    var limit = 0
   }
 
-  /// The text of the segments, for each lane room for a whole block, of which it rarely uses more than its share.
+  private static let pageSize = 4096
+
+  /// The text of the segments, which together are no longer than the block; each lane leaves a part of one page unused.
   private let pool: UnsafeMutablePointer<UInt8>
   private let lanes: UnsafeMutablePointer<Lane>
   private var segments: [Segment] = []
 
   init() {
-    unsafe pool = .allocate(capacity: Self.width * BZip2BlockDecoder.byteLimit)
+    unsafe pool = .allocate(capacity: BZip2BlockDecoder.byteLimit + (Self.width + 1) * Self.pageSize)
     unsafe lanes = .allocate(capacity: Self.width)
     unsafe lanes.initialize(repeating: Lane(), count: Self.width)
   }
@@ -66,7 +70,14 @@ final class BZip2Unsorting {
     unsafe links[origin] |= Self.mark
 
     var next = last
-    var active = 0
+    var pages = 0
+    /// Gives lane `lane` a page if it has no room left.
+    func makeRoom(_ lane: Int) {
+      guard unsafe lanes[lane].position == lanes[lane].limit else { return }
+      unsafe lanes[lane].limit = pages * Self.pageSize
+      pages += 1
+      unsafe lanes[lane].position = pages * Self.pageSize
+    }
     /// Lets lane `lane` go from the start of the next segment; false if there is none.
     func begin(_ lane: Int) -> Bool {
       while next >= 0 {
@@ -74,55 +85,76 @@ final class BZip2Unsorting {
         next -= 1
         let place = index == last ? origin : Self.place(index, share)
         if index != last && place == origin { continue }
-        let link = unsafe links[place]
-        let position = unsafe lanes[lane].position - 1
-        unsafe pool[position] = UInt8(truncatingIfNeeded: link)
-        segments[index].end = position + 1
-        unsafe lanes[lane] = Lane(
-          segment: index, place: Int(starts[Int(link & 0xff)] + (link & ~Self.mark) >> 8), position: position)
+        makeRoom(lane)
+        unsafe lanes[lane].segment = index
+        unsafe segments[index].end = lanes[lane].position
+        unsafe Self.step(lanes + lane, links[place] & ~Self.mark, starts, pool)
         return true
       }
       return false
     }
-    /// Ends the segment of lane `lane`, which has come to the start of another one.
-    func end(_ lane: Int) {
-      let (index, place) = unsafe (lanes[lane].segment, lanes[lane].place)
+    /// Ends the segment of lane `lane` and says which one comes before it.
+    func end(_ lane: Int, before previous: Int) {
+      let index = unsafe lanes[lane].segment
       unsafe segments[index].start = lanes[lane].position
-      segments[index].previous = place == origin ? last : place / share
+      segments[index].previous = previous
     }
 
+    var active = 0
     for lane in 0..<Self.width {
-      unsafe lanes[lane].position = (lane + 1) * BZip2BlockDecoder.byteLimit
+      unsafe lanes[lane] = Lane()
       if begin(lane) { active = lane + 1 }
     }
     while active > 0 {
-      let stopped = unsafe Self.go(lanes, active, links, starts, pool)
-      end(stopped)
-      if !begin(stopped) {
-        // The last lane takes its number, and keeps its part of `pool`.
-        active -= 1
-        unsafe lanes[stopped] = lanes[active]
+      if let lane = unsafe Self.go(lanes, active, links, starts, pool) {
+        let place = unsafe lanes[lane].place
+        end(lane, before: place == origin ? last : place / share)
+        if !begin(lane) {
+          // The last lane takes its number, and keeps its page.
+          active -= 1
+          unsafe lanes[lane] = lanes[active]
+        }
+      } else {
+        for lane in 0..<active where unsafe lanes[lane].position == lanes[lane].limit {
+          // What comes before is a segment of its own, in another page.
+          end(lane, before: segments.count)
+          makeRoom(lane)
+          unsafe lanes[lane].segment = segments.count
+          unsafe segments.append(Segment(end: lanes[lane].position))
+        }
       }
     }
     return unsafe gather(count, last, text)
   }
 
-  /// Goes on in all lanes until one has come to the start of a segment, and says which.
+  /// Goes on in all lanes until one has come to the start of a segment, and says which; nil where one has no room.
   @inline(never)
   private static func go(
     _ lanes: UnsafeMutablePointer<Lane>, _ active: Int, _ links: UnsafePointer<UInt32>,
     _ starts: UnsafePointer<UInt32>, _ pool: UnsafeMutablePointer<UInt8>
-  ) -> Int {
-    while true {
+  ) -> Int? {
+    var room = Int.max
+    for lane in 0..<active { room = unsafe min(room, lanes[lane].position - lanes[lane].limit) }
+    for _ in 0..<room {
       for lane in 0..<active {
         let link = unsafe links[lanes[lane].place]
         if link >= mark { return lane }
-        let position = unsafe lanes[lane].position &- 1
-        unsafe pool[position] = UInt8(truncatingIfNeeded: link)
-        unsafe lanes[lane].position = position
-        unsafe lanes[lane].place = Int(truncatingIfNeeded: starts[Int(link & 0xff)] &+ link &>> 8)
+        unsafe step(lanes + lane, link, starts, pool)
       }
     }
+    return nil
+  }
+
+  /// Writes the byte of `link`, where `lane` is, and goes to the place of the one before it.
+  @inline(__always)
+  private static func step(
+    _ lane: UnsafeMutablePointer<Lane>, _ link: UInt32, _ starts: UnsafePointer<UInt32>,
+    _ pool: UnsafeMutablePointer<UInt8>
+  ) {
+    let position = unsafe lane.pointee.position &- 1
+    unsafe pool[position] = UInt8(truncatingIfNeeded: link)
+    unsafe lane.pointee.position = position
+    unsafe lane.pointee.place = Int(truncatingIfNeeded: starts[Int(link & 0xff)] &+ link &>> 8)
   }
 
   /// Puts the segments in order, the last one first; false if they do not end where they started.
@@ -130,14 +162,14 @@ final class BZip2Unsorting {
     var left = count
     var index = last
     // A text that repeats itself comes round to its end again before all of it is there.
-    while left > 0 {
+    repeat {
       let segment = segments[index]
       let length = segment.end - segment.start
       guard length <= left else { return false }
       left -= length
       unsafe (text + left).update(from: pool + segment.start, count: length)
       index = segment.previous
-    }
-    return index == last
+    } while left > 0 || index != last
+    return true
   }
 }
