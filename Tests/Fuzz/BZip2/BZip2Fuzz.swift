@@ -35,7 +35,8 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   guard bitCount > 80, bitCount <= bytes.count * 8 else { return 0 }
   bytes.removeLast(bytes.count - (bitCount + 7) / 8)
   if bitCount % 8 != 0 { bytes[bytes.count - 1] &= ~(0xff >> UInt8(bitCount % 8)) }
-  guard decoder.decode(BZip2Block(bits: bytes, bitCount: bitCount, level: 0x31, checksum: 0, offset: 0)) else { return 0 }
+  let whole = BZip2Block(bits: bytes, bitCount: bitCount, level: 0x31, checksum: 0, offset: 0)
+  guard decoder.decode(whole) else { return 0 }
   var runs = BZip2Runs(decoder.text, decoder.count)
   var found = [UInt8](repeating: 0, count: 1 << 20)
   var length = found.withUnsafeMutableBytes { runs.read($0) }
