@@ -93,20 +93,17 @@ final class BZip2Splitter {
 
   /// The decoded stream.
   static func pipeline(
-    _ input: CompressedInput, _ options: DecodingOptions, scanner: BZip2Scanner = BZip2Scanner()
+    _ input: CompressedInput, _ options: DecodingOptions, scanner: BZip2Scanner = BZip2Scanner(),
+    trial: BZip2PieceDecoder.Trial = .init()
   ) throws -> any ByteStream {
     let (codec, name) = (input.codec, input.name)
     let splitter = BZip2Splitter(input, scanner)
+    // Less than other codecs read ahead: each decoder has 5.5 MB of its own.
+    let memory = min(options.readAhead, (4 << 20) + options.workers * (4 << 20))
     return try OrderedPipeline<BZip2Piece>(
-      workers: options.workers, memory: options.readAhead, sequence: BZip2Sequence(codec: codec, name: name),
-      stop: options.stop,
-      decoder: {
-        let decoder = BZip2Decoder()
-        return { piece, output in
-          guard case .block(let block) = piece else { return }
-          try output.append(block.stream, at: block.offset, codec: codec, name: name, decoder)
-        }
-      }, split: splitter.split)
+      workers: options.workers, memory: memory, sequence: BZip2Sequence(codec: codec, name: name),
+      stop: options.stop, decoder: { BZip2PieceDecoder(codec: codec, name: name, trial: trial).decode },
+      split: splitter.split)
   }
 
   private func split(_ sink: PieceSink<BZip2Piece>) throws {
