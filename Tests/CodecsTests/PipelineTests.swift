@@ -47,6 +47,31 @@ private struct ReadFailure: Error {}
     if workers > 0 { #expect(throws: ReadFailure.self) { try stream.readAll() } }
   }
 
+  /// A piece that comes back joined may find all workers at later ones, for which there is no room before it is read.
+  @Test func aJoinedPieceGetsAWorker() throws {
+    let queue = PieceQueue<Int>(memory: 4096, slotLimit: 8)
+    for piece in 1...3 { _ = try queue.add(piece, cost: 0) }
+    let tickets = [queue.take(), queue.take(), queue.take()].compactMap { $0?.ticket }
+    try #require(tickets.count == 3)
+    let last = tickets[2]
+    try queue.append(try queue.chunk(4096, for: last), to: last)
+    let hasRoom = Monitor(false)
+    let worker = Thread(name: "worker") {
+      _ = try? queue.chunk(4096, for: last)
+      hasRoom.update { $0 = true }
+    }
+    queue.finish(tickets[0], ReadFailure())
+    guard case .failed(_, 1, next: 2) = queue.next() else {
+      Issue.record("the first piece has not failed")
+      return
+    }
+    #expect(!hasRoom.wait(.milliseconds(50)) { $0 })
+    queue.replaceFirstTwo(by: 12)
+    #expect(hasRoom.wait(.seconds(10)) { $0 })
+    queue.cancel()
+    worker?.join()
+  }
+
   /// Data that shrinks a thousandfold must not fill memory: pieces wait for the reader, and chunks that are being filled
   /// count as those that wait do; the piece at the front may have two of 4 MiB beyond that.
   @Test(arguments: ["bzip2 -9", "lz4 -B7", "pzstd -p 4", "lzip -0 -b 3000000"]) func memoryIsBounded(_ filter: String)

@@ -32,6 +32,10 @@ package final class PieceQueue<Piece: Sendable>: Sendable {
     var isFed = false
     var isCancelled = false
 
+    /// Whether the piece that the reader is at, which was joined, waits for a worker: each that is at a later piece has to
+    /// come to its end for that, whatever it holds.
+    var isFirstWaiting: Bool { slots.first.map { $0.piece != nil && !$0.isTaken } ?? false }
+
     func index(of ticket: UInt64) -> Int? { slots.firstIndex { $0.ticket == ticket } }
   }
 
@@ -121,6 +125,7 @@ package final class PieceQueue<Piece: Sendable>: Sendable {
       guard !state.isCancelled, let index = state.index(of: ticket) else { return true }
       return state.held + capacity <= memory
         || index == 0 && state.slots[0].chunks.count + state.slots[0].filling.count < 2
+        || state.isFirstWaiting
     }) { state -> Unshared<(isWanted: Bool, chunk: Chunk?)> in
       guard !state.isCancelled, let index = state.index(of: ticket) else { return Unshared((false, nil)) }
       state.held += capacity
