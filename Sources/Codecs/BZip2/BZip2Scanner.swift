@@ -23,6 +23,17 @@ struct BZip2Scanner {
     return bits == BZip2Header.endMagic ? .end : nil
   }
 
+  /// The eight bytes from `index` on, the first one highest; those that there are not are 0.
+  @inline(__always)
+  private static func word(_ bytes: UnsafeBufferPointer<UInt8>, _ index: Int) -> UInt64 {
+    if index + 8 <= bytes.count {
+      return UInt64(bigEndian: unsafe UnsafeRawBufferPointer(bytes).loadUnaligned(fromByteOffset: index, as: UInt64.self))
+    }
+    var word: UInt64 = 0
+    for place in index..<index + 8 { word = word << 8 | (place < bytes.count ? UInt64(unsafe bytes[place]) : 0) }
+    return word
+  }
+
   /// What starts at bit `bit` of the unused bytes, of which there must be enough.
   func kind(_ input: CompressedInput, at bit: Int) -> Kind? {
     var value: UInt64 = 0
@@ -40,8 +51,11 @@ struct BZip2Scanner {
     return unsafe candidates.withUnsafeBufferPointer { candidates in
       while index + 6 <= count {
         if unsafe candidates[Int(bytes[index + 2])] {
-          for shift in 0..<8 where index * 8 + shift >= from && index * 8 + shift + 48 <= count * 8 {
-            if let kind = kind(input, at: index * 8 + shift) { return (kind, index * 8 + shift) }
+          let word = unsafe Self.word(bytes, index)
+          for shift in 0..<8 {
+            guard let kind = kind(word >> UInt64(16 - shift) & 0xffff_ffff_ffff) else { continue }
+            let bit = index * 8 + shift
+            if bit >= from && bit + 48 <= count * 8 { return (kind, bit) }
           }
         }
         index += 1
