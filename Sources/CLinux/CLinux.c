@@ -9,7 +9,6 @@
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -104,69 +103,6 @@ void *clinux_map_zeroed(size_t length) {
   return start == MAP_FAILED ? NULL : start;
 }
 int clinux_unmap(void *start, size_t length) { return munmap(start, length); }
-
-void *clinux_reserve(size_t length) {
-  void *start = mmap(NULL, length, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return start == MAP_FAILED ? NULL : start;
-}
-
-int clinux_map_file(void *start, size_t length, int fd, int64_t offset) {
-  return mmap(start, length, PROT_READ, MAP_PRIVATE | MAP_FIXED, fd, offset) == MAP_FAILED ? -1 : 0;
-}
-
-size_t clinux_page_size(void) { return (size_t)sysconf(_SC_PAGESIZE); }
-
-int clinux_is_page_cached(void *start) {
-  unsigned char resident = 0;
-  return mincore(start, 1, &resident) == 0 && (resident & 1);
-}
-
-// Ranges of mapped files; one is free while its length is 0, and claimed while that is 1.
-static struct {
-  _Atomic uintptr_t start;
-  _Atomic size_t length;
-  _Atomic uint32_t lost;
-} guards[64];
-enum { guard_count = sizeof guards / sizeof *guards };
-
-static void replace_lost_page(int number, siginfo_t *info, void *context) {
-  (void)context;
-  int before = errno;
-  uintptr_t place = (uintptr_t)info->si_addr;
-  for (int i = 0; i < guard_count; i++) {
-    size_t length = guards[i].length;
-    if (length < 2 || place - guards[i].start >= length) continue;
-    size_t page = clinux_page_size();
-    void *lost = (void *)(place - place % page);
-    if (mmap(lost, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED) break;
-    guards[i].lost++;
-    errno = before;
-    return;
-  }
-  signal(number, SIG_DFL);  // not ours: it comes again, and ends the process
-}
-
-static void catch_lost_pages(void) {
-  struct sigaction action = {.sa_sigaction = replace_lost_page, .sa_flags = SA_SIGINFO};
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGBUS, &action, NULL);
-}
-
-int clinux_guard(void *start, size_t length) {
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  if (length < 2 || pthread_once(&once, catch_lost_pages) != 0) return -1;
-  for (int i = 0; i < guard_count; i++) {
-    size_t none = 0;
-    if (!atomic_compare_exchange_strong(&guards[i].length, &none, 1)) continue;
-    guards[i].start = (uintptr_t)start;
-    guards[i].lost = 0;
-    guards[i].length = length;
-    return i;
-  }
-  return -1;
-}
-uint32_t clinux_lost_pages(int guard) { return guards[guard].lost; }
-void clinux_unguard(int guard) { guards[guard].length = 0; }
 
 int clinux_pipe(int *read_end, int *write_end) {
   int ends[2];

@@ -37,7 +37,6 @@ package func copy(
     // Nobody has a sum of pages that only the kernel sees.
     let splices = options.splicesPages && digests == nil
     var spliced = splices ? SplicedStep(source, to: target, chunk: units.chunk) : nil
-    let mapped = options.mapsFiles ? MappedStep(source, writer, chunk: units.chunk) : nil
     while let step = try plan.update({ try $0.isCancelled ? nil : $0.planner.next() }) {
       if options.isInterrupted() { throw Interrupted() }
       if step.action == .write {
@@ -45,7 +44,6 @@ package func copy(
           writer.count(step)
           continue
         }
-        if let mapped, try mapped.put(step, &buffer) { continue }
         let count = Int(min(step.end, source.byteCount) - step.offset)
         var bytes = buffer.mutablePrefix(count)
         try source.read(at: step.offset, into: &bytes)

@@ -7,8 +7,6 @@ package struct CopyOptions: Sendable {
   /// The longest write in bytes: a multiple of 4096 and of the target's sector size; none crosses a multiple of it.
   package var chunkSize = 1 << 20
   package var policy = CopyPolicy()
-  /// Whether what the page cache holds of a file is written from there instead of being read first.
-  package var mapsFiles = true
   /// Whether a file's pages go to a device as they are where nobody has to look at them.
   package var splicesPages = true
   /// Asked before each step; true ends the copy with `Interrupted`.

@@ -28,9 +28,9 @@ struct Writer {
     count(step)
   }
 
-  /// Writes `bytes`, all of those of `step`; if it `isAgain`, they are in the sums already.
-  func put(_ step: Step, _ bytes: RawSpan, isAgain: Bool = false) throws {
-    if !isAgain { digests?.add(bytes, at: step.offset) }
+  /// Writes `bytes`, all of those of `step`.
+  private func put(_ step: Step, _ bytes: RawSpan) throws {
+    digests?.add(bytes, at: step.offset)
     if target.isKnownZero {
       try writeAroundZeroes(bytes, at: step.offset)
     } else if bytes.byteCount >= 64 << 10, bytes.isAllZero {

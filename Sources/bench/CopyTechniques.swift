@@ -23,16 +23,6 @@ extension Technique {
         off: { try work.copy(.disk(work.disk()), to: work.device(), copied) }
       )
     },
-    Technique(name: "mapping") { work in
-      // With sums for the verification, since otherwise pages are spliced.
-      var off = CopyOptions(workers: 3)
-      off.mapsFiles = false
-      let copied = off
-      return (
-        on: { try work.copy(.disk(work.disk()), to: work.device(), isSummed: true) },
-        off: { try work.copy(.disk(work.disk()), to: work.device(), copied, isSummed: true) }
-      )
-    },
     Technique(name: "coalescing") { work in
       let (whole, cluster) = (CopyOptions(workers: 3), CopyOptions(workers: 3, chunkSize: 64 << 10))
       return (

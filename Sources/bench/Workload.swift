@@ -46,17 +46,12 @@ struct Workload {
     return new
   }
 
-  /// Copies `content` to `target` and flushes it; if it `isSummed`, with the sums that a verification needs.
-  func copy(
-    _ content: Image.Content, to target: any BlockTarget, _ options: CopyOptions? = nil, isSummed: Bool = false
-  ) throws {
+  /// Copies `content` to `target` and flushes it.
+  func copy(_ content: Image.Content, to target: any BlockTarget, _ options: CopyOptions? = nil) throws {
     let options = options ?? CopyOptions(workers: Self.decoders + 1)
-    let digests = isSummed ? try Digests(byteCount: target.byteCount) : nil
-    let progress = Progress()
     switch content {
-    case .disk(let disk): try Flow.copy(disk, to: target, options: options, digests: digests, progress: progress)
-    case .stream(let stream):
-      _ = try Flow.copy(stream, to: target, options: options, digests: digests, progress: progress)
+    case .disk(let disk): try Flow.copy(disk, to: target, options: options, progress: Progress())
+    case .stream(let stream): _ = try Flow.copy(stream, to: target, options: options, progress: Progress())
     }
     try target.flush()
   }

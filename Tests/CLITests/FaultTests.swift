@@ -15,7 +15,6 @@ import Testing
     #include <stdio.h>
     #include <stdlib.h>
     #include <string.h>
-    #include <sys/mman.h>
     #include <unistd.h>
 
     static int is(const char *fault, int fd) {
@@ -69,14 +68,6 @@ import Testing
     ssize_t pwrite64(int fd, const void *b, size_t n, off_t o) { return any_pwrite("pwrite64", fd, b, n, o); }
     ssize_t pread(int fd, void *b, size_t n, off_t o) { return any_pread("pread", fd, b, n, o); }
     ssize_t pread64(int fd, void *b, size_t n, off_t o) { return any_pread("pread64", fd, b, n, o); }
-    // A file that is to be read badly cannot be mapped: its bytes are read then.
-    static void *any_mmap(const char *symbol, void *at, size_t count, int protection, int flags, int fd, off_t offset) {
-      void *(*real)(void *, size_t, int, int, int, off_t) = dlsym(RTLD_NEXT, symbol);
-      int isRead = fd >= 0 && (is("short", fd) || is("interrupt", fd) || is("fail-read", fd) || is("misread", fd));
-      return isRead ? (errno = ENODEV, MAP_FAILED) : real(at, count, protection, flags, fd, offset);
-    }
-    void *mmap(void *a, size_t n, int p, int f, int fd, off_t o) { return any_mmap("mmap", a, n, p, f, fd, o); }
-    void *mmap64(void *a, size_t n, int p, int f, int fd, off_t o) { return any_mmap("mmap64", a, n, p, f, fd, o); }
     // A file that does worse than short or interrupted calls takes and gives no pages: it is read and written then.
     ssize_t splice(int from, off64_t *start, int to, off64_t *place, size_t count, unsigned flags) {
       ssize_t (*real)(int, off64_t *, int, off64_t *, size_t, unsigned) = dlsym(RTLD_NEXT, "splice");

@@ -19,6 +19,11 @@ import Testing
     return OpenFile(adopting: descriptor, path: FilePath(path))
   }
 
+  /// Bytes of which no two pages are alike.
+  private func bytes(_ count: Int) -> [UInt8] {
+    (0..<count).map { UInt8(truncatingIfNeeded: $0 / 4096 &* 31 &+ $0 % 251 &+ 1) }
+  }
+
   private func makeTarget(_ byteCount: Int) throws -> PageTarget {
     PageTarget(try makeFile([UInt8](repeating: 0xaa, count: byteCount)), byteCount: UInt64(byteCount))
   }
@@ -26,7 +31,7 @@ import Testing
   /// Sizes and starts on and off the borders of pages give the file's bytes, most of them spliced.
   @Test(arguments: [1 << 20, (1 << 20) + 512, 700_416, 4096, 512, 9 << 20], [0, 512, 4096, 65536, 69632])
   func bytesAreTheFiles(_ count: Int, start: Int) throws {
-    let bytes = MappedTests.bytes(count + start)
+    let bytes = self.bytes(count + start)
     let file = try FileSource(makeFile(bytes))
     let source = Window<any BlockSource>(of: file, start: UInt64(start), byteCount: UInt64(count))
     for chunk in [256 << 10, 4 << 20] {
@@ -41,7 +46,7 @@ import Testing
 
   /// Where somebody has to see the bytes, for sums, they are read.
   @Test func sumsAreTakenOfWhatIsRead() throws {
-    let bytes = MappedTests.bytes(1 << 20)
+    let bytes = self.bytes(1 << 20)
     let source = try FileSource(makeFile(bytes))
     let target = try makeTarget(1 << 20)
     let digests = try Digests(byteCount: 1 << 20)
@@ -52,7 +57,7 @@ import Testing
 
   /// Steps that hold nothing but zeroes are left to the target, as they are without pages.
   @Test func zeroesAreNotWritten() throws {
-    var bytes = MappedTests.bytes(1 << 20)
+    var bytes = self.bytes(1 << 20)
     for index in (256 << 10)..<(512 << 10) { bytes[index] = 0 }
     for index in (768 << 10)..<(772 << 10) { bytes[index] = 0 }
     let target = try makeTarget(1 << 20)
@@ -65,7 +70,7 @@ import Testing
 
   /// A target that fails with pages is written as ever, and each step counts once.
   @Test func whatFailsIsWrittenAgain() throws {
-    let bytes = MappedTests.bytes(2 << 20)
+    let bytes = self.bytes(2 << 20)
     let target = try makeTarget(2 << 20)
     target.failsAfter.store(1 << 20, ordering: .relaxed)
     let progress = Progress()
@@ -77,7 +82,7 @@ import Testing
 
   /// An image that is cut short while it is copied ends the copy with the error of reading it.
   @Test func anImageCutShortEndsTheCopy() throws {
-    let file = try FileSource(makeFile(MappedTests.bytes(1 << 20)))
+    let file = try FileSource(makeFile(bytes(1 << 20)))
     let target = try makeTarget(1 << 20)
     target.atFirst = { _ = ftruncate(file.descriptor, 300 << 10) }
     let options = CopyOptions(workers: 1, chunkSize: 256 << 10)
@@ -87,7 +92,7 @@ import Testing
 
   /// What is held back is not written, and the rest goes as pages.
   @Test func whatIsHeldBackIsNotSpliced() throws {
-    let bytes = MappedTests.bytes(1 << 20)
+    let bytes = self.bytes(1 << 20)
     let target = try makeTarget(1 << 20)
     let holding = try HoldingTarget(target, holding: [(256 << 10)..<(260 << 10)], keepsOld: true)
     let options = CopyOptions(workers: 1, chunkSize: 128 << 10)
@@ -102,7 +107,7 @@ import Testing
 
   /// A full pipe takes nothing more until it has been emptied.
   @Test func aPipeTakesWhatItHasRoomFor() throws {
-    let bytes = MappedTests.bytes(256 << 10)
+    let bytes = self.bytes(256 << 10)
     let file = try FileSource(makeFile(bytes))
     let range = StoredRange(file, offset: 0, length: 256 << 10)
     let pipe = try #require(PagePipe(capacity: 64 << 10))

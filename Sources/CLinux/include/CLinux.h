@@ -57,18 +57,6 @@ int clinux_terminal_columns(int fd);
 /// calloc-like zeroed pages that take memory only once touched; NULL if refused.
 void *_Nullable clinux_map_zeroed(size_t length);
 int clinux_unmap(void *_Nonnull start, size_t length);
-/// Address space without access that `clinux_map_file` maps into; NULL if refused.
-void *_Nullable clinux_reserve(size_t length);
-/// mmap(2): lays `length` bytes of a file from `offset`, both multiples of a page, over reserved pages, to read.
-int clinux_map_file(void *_Nonnull start, size_t length, int fd, int64_t offset);
-/// mincore(2): 1 if the mapped page at `start` is in memory, 0 if it is not.
-int clinux_is_page_cached(void *_Nonnull start);
-size_t clinux_page_size(void);
-/// From now on a page of this range that cannot be read (SIGBUS: its file is shorter by now, or its disk fails) reads as
-/// zeroes and is counted. Returns the guard's number, or -1 if there are too many.
-int clinux_guard(void *_Nonnull start, size_t length);
-uint32_t clinux_lost_pages(int guard);
-void clinux_unguard(int guard);
 /// pipe2(2) with O_CLOEXEC, and F_SETPIPE_SZ: room for `size` bytes.
 int clinux_pipe(int *_Nonnull read_end, int *_Nonnull write_end);
 int clinux_set_pipe_size(int fd, int size);

@@ -27,7 +27,8 @@ struct BZip2Scanner {
   @inline(__always)
   private static func word(_ bytes: UnsafeBufferPointer<UInt8>, _ index: Int) -> UInt64 {
     if index + 8 <= bytes.count {
-      return UInt64(bigEndian: unsafe UnsafeRawBufferPointer(bytes).loadUnaligned(fromByteOffset: index, as: UInt64.self))
+      let raw = UnsafeRawBufferPointer(bytes)
+      return UInt64(bigEndian: unsafe raw.loadUnaligned(fromByteOffset: index, as: UInt64.self))
     }
     var word: UInt64 = 0
     for place in index..<index + 8 { word = word << 8 | (place < bytes.count ? UInt64(unsafe bytes[place]) : 0) }
