@@ -14,9 +14,16 @@ TECHNIQUES = [
     ("splicing", "plain.qcow2", True, "cached pages of the image handed to the device by splice instead of read and written"),
     ("splicing", "extended.qcow2", True, "the same with subclusters"),
     ("coalescing", "plain.qcow2", True, "writes of up to 1 MiB instead of one for each cluster"),
+    ("chunk", "plain.qcow2", True, "writes of up to 1 MiB instead of 256 KiB"),
+    ("chunk", "zlib.qcow2", True, "the same with decoding"),
+    ("chunk", "partition.pc", True, "the same with a stream"),
+    ("long-chunk", "plain.qcow2", True, "writes of up to 1 MiB instead of 4 MiB"),
+    ("long-chunk", "zlib.qcow2", True, "the same with decoding"),
     ("zero-offload", "plain.qcow2", True, "zeroing left to the device"),
     ("inline", "plain.qcow2", True, "a chunk read and written by one thread instead of handed on through a ring"),
     ("workers", "zlib.qcow2", True, "one worker for each core and one more, instead of one"),
+    ("spare-worker", "plain.qcow2", True, "one worker more than there are cores, instead of as many"),
+    ("spare-worker", "zlib.qcow2", True, "the same with decoding"),
     ("short-writes-cached", None, True, "writes of less than 256 KiB to a file left to the page cache"),
     ("decode-ahead", "partition.pc.gz", True, "decoding beside checking and writing"),
     ("parallel-decoding", "partition.pc.xz", False, "blocks of xz on all cores"),
@@ -44,7 +51,8 @@ class Parts:
             return json.load(file), sample["rss"]
 
     def measure_techniques(self):
-        for name, image, writes, text in TECHNIQUES:
+        wanted = self.chosen.techniques.split(",") if self.chosen.techniques else [t[0] for t in TECHNIQUES]
+        for name, image, writes, text in (t for t in TECHNIQUES if t[0] in wanted):
             path = self.workloads.get(image) if image else "nothing"
             words = ["technique", name, "--image", path, "--rounds", str(min(self.chosen.pairs, 2) if name == "parallel-decoding" else self.chosen.pairs)]
             if image:

@@ -150,7 +150,7 @@ def save(result, path, is_quick):
         saved["quick_rows"] = result["rows"]
         saved.setdefault("rows", [])
     else:
-        for part, key in (("rows", row_key), ("extras", named), ("techniques", named), ("simulations", simulation_key)):
+        for part, key in (("rows", row_key), ("extras", named), ("techniques", technique_key), ("simulations", simulation_key)):
             fresh = {key(entry): entry for entry in result[part]}
             merged = [fresh.pop(key(entry), entry) for entry in saved.get(part, [])]
             saved[part] = merged + list(fresh.values())
@@ -166,6 +166,10 @@ def save(result, path, is_quick):
 
 def named(entry):
     return entry["name"]
+
+
+def technique_key(entry):
+    return entry["name"], entry["workload"]
 
 
 def simulation_key(entry):

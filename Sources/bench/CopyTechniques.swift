@@ -30,6 +30,20 @@ extension Technique {
         off: { try work.copy(.disk(work.disk()), to: work.device(), cluster) }
       )
     },
+    Technique(name: "chunk") { work in
+      let short = CopyOptions(workers: 3, chunkSize: 256 << 10)
+      return (
+        on: { try work.copy(work.content(), to: work.device()) },
+        off: { try work.copy(work.content(), to: work.device(), short) }
+      )
+    },
+    Technique(name: "long-chunk") { work in
+      let long = CopyOptions(workers: 3, chunkSize: 4 << 20)
+      return (
+        on: { try work.copy(work.content(), to: work.device()) },
+        off: { try work.copy(work.content(), to: work.device(), long) }
+      )
+    },
     Technique(name: "zero-offload") { work in
       (
         on: { try work.copy(.disk(work.disk()), to: work.device()) },
@@ -46,6 +60,12 @@ extension Technique {
       (
         on: { try work.copy(.disk(work.disk()), to: work.device()) },
         off: { try work.copy(.disk(work.disk()), to: work.device(), CopyOptions(workers: 1)) }
+      )
+    },
+    Technique(name: "spare-worker") { work in
+      (
+        on: { try work.copy(.disk(work.disk()), to: work.device()) },
+        off: { try work.copy(.disk(work.disk()), to: work.device(), CopyOptions(workers: 2)) }
       )
     },
     Technique(name: "short-writes-cached") { work in

@@ -8,6 +8,9 @@ enum XZBlockSize {
 
   /// Bytes for decoding a block on each of `workers` threads while another one, decoded, waits to be read; nil where
   /// the block does not state its sizes, so that threads do not help, or is invalid, which decoding will tell.
+  ///
+  /// Later blocks may shrink less than the first one, which in a disk's image often holds little: half of what is decoded
+  /// is allowed for what is stored.
   static func memory(_ input: CompressedInput, workers: Int) throws -> UInt64? {
     guard try input.fill(streamHeader + 1) else { return nil }
     // A size of 0 is the index: there are no blocks.
@@ -28,7 +31,7 @@ enum XZBlockSize {
       let dictionary = unsafe lzma_raw_decoder_memusage(filters.baseAddress)
       // Sizes are not known where they are the greatest value, and limited before they are added.
       guard max(stored, decoded, dictionary) <= LZMADecoder.memoryLimit else { return nil }
-      return UInt64(workers) * (dictionary + stored + decoded) + decoded
+      return UInt64(workers) * (dictionary + max(stored, decoded / 2) + decoded) + decoded
     }
   }
 }
