@@ -29,13 +29,16 @@ class Bench(Parts, SmallThings):
     def late(self):
         return self.chosen.quick and time.monotonic() - self.begin > QUICK_SECONDS
 
-    def run(self):
+    def run(self, keep):
+        """Measures all that was chosen; keep is called after each part."""
         for job in JOBS:
             if job.name in self.chosen.names:
                 self.measure_job(job)
+                keep()
         for extra in EXTRAS + PARTS:
             if extra in self.chosen.names:
                 getattr(self, "measure_" + extra)()
+                keep()
 
     def warm(self, path):
         names = [path]
