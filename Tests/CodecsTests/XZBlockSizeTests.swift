@@ -106,6 +106,7 @@ import Testing
   @Test func theFirstBlockDoesNotStandForAll() throws {
     let file = try filtered(
       [], "(head -c 4M /dev/zero; head -c 24M /dev/urandom) | xz -T2 --block-size=4MiB --lzma2=preset=0,dict=64KiB")
-    #expect(try taken(file) > 2 * (4 << 20) + (1 << 20), "three blocks and more")
+    // With room for what the first one takes, one other would have been decoded beside it.
+    #expect(try taken(file) > 6 << 20, "the first block and two others")
   }
 }
