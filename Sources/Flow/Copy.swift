@@ -50,7 +50,6 @@ package func copy(
       }
       try writer.put(step, from: &buffer)
     }
-  } feed: {
   }
 }
 

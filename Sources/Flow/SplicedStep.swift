@@ -9,8 +9,10 @@ struct SplicedStep: ~Copyable {
   private let source: any BlockSource
   private let target: any BlockTarget
   private let capacity: Int
-  /// Nil where the system has none, or once it has failed.
+  /// Nil until it is wanted.
   private var pipe: PagePipe?
+  /// Whether the system has no pipe to give, or one has failed.
+  private var isOver = false
   /// Shorter ranges of files are copied: a call for each costs as much as copying some pages.
   private static let shortestRange: UInt64 = 64 << 10
   /// How much of a step has to be zero for it to be read, which may find that all of it is.
@@ -20,15 +22,16 @@ struct SplicedStep: ~Copyable {
     self.source = source
     self.target = target
     capacity = Int(chunk)
-    pipe = PagePipe(capacity: capacity)
   }
 
   /// Carries out a step that writes; false if it has to be read and written, whether some of it has been written or not.
   ///
   /// `buffer`, which has room for a step, is used to look at its beginning.
   mutating func put(_ step: Step, _ buffer: inout Buffer) throws -> Bool {
-    guard let pipe, step.kept.isEmpty, target.takesPages(step.offset..<step.end), let ranges = try ranges(of: step)
+    guard !isOver, step.kept.isEmpty, target.takesPages(step.offset..<step.end), let ranges = try ranges(of: step)
     else { return false }
+    guard let pipe = pipe ?? PagePipe(capacity: capacity) else { return giveUp() }
+    self.pipe = pipe
     var position = step.offset
     for range in ranges {
       var taken: UInt64 = 0
@@ -36,7 +39,7 @@ struct SplicedStep: ~Copyable {
         guard let count = pipe.take(range, from: taken) else { return giveUp() }
         if position == step.offset, taken == 0, try startsWithZeroes(step, &buffer) {
           // Likely all zero, which is for the target to make by itself. What waits in the pipe is dropped with it.
-          self.pipe = PagePipe(capacity: capacity)
+          self.pipe = nil
           return false
         }
         taken += count
@@ -58,6 +61,7 @@ struct SplicedStep: ~Copyable {
 
   /// Goes back to copying, for this step and all that follow.
   private mutating func giveUp() -> Bool {
+    isOver = true
     pipe = nil
     return false
   }

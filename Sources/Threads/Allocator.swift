@@ -2,8 +2,8 @@ import CLinux
 
 /// The memory allocator of the whole program.
 package enum Allocator {
-  /// Bytes of a decoder's chunk (`PieceOutput.chunkSize`), the smallest block that passes between threads in numbers.
-  private static let passedBlockSize = 1 << 20
+  /// Bytes of the smallest block that passes between threads in numbers.
+  package static let passedBlockSize = 1 << 20
 
   /// From now on blocks that pass between threads go back to the system when they are freed; to be called where a program
   /// starts.

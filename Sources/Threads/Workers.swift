@@ -4,7 +4,7 @@
 /// happens and must wake every thread that waits.
 package func withWorkers<Result: Sendable>(
   _ count: Int, named name: String, stop: @escaping @Sendable () -> Void,
-  _ body: @escaping @Sendable (_ index: Int) throws -> Result, feed: () throws -> Void
+  _ body: @escaping @Sendable (_ index: Int) throws -> Result, feed: () throws -> Void = {}
 ) throws -> [Result] {
   let outcome = Outcome<Result>()
   var threads: [Thread] = []

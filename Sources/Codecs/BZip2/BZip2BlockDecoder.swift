@@ -49,7 +49,7 @@ final class BZip2BlockDecoder {
   }
 
   /// Decodes `block` as far as to its sorted bytes; false if that cannot be done.
-  func sort(_ block: BZip2Block) -> Bool {
+  private func sort(_ block: BZip2Block) -> Bool {
     guard (UInt8(ascii: "1")...UInt8(ascii: "9")).contains(block.level), block.bitCount <= block.bits.count * 8 else {
       return false
     }
@@ -70,7 +70,7 @@ final class BZip2BlockDecoder {
   }
 
   /// Turns the sorted bytes into `text`, once; false if they are of no text.
-  func unsort() -> Bool { unsafe unsorting.unsort(links, starts, count, origin: origin, to: text) }
+  private func unsort() -> Bool { unsafe unsorting.unsort(links, starts, count, origin: origin, to: text) }
 
   /// Reads which bytes occur, puts them on the list and says how many symbols there are.
   private func readAlphabet(_ reader: inout BZip2BitReader) -> Int {

@@ -35,13 +35,14 @@ struct BZip2Scanner {
     return word
   }
 
+  /// The 48 bits of `word` from bit `shift`, below 8, on.
+  @inline(__always)
+  private static func bits(_ word: UInt64, _ shift: Int) -> UInt64 { word >> UInt64(16 - shift) & 0xffff_ffff_ffff }
+
   /// What starts at bit `bit` of the unused bytes, of which there must be enough.
   func kind(_ input: CompressedInput, at bit: Int) -> Kind? {
-    var value: UInt64 = 0
-    for index in 0..<7 where bit / 8 + index < input.count {
-      value |= UInt64(input.byte(bit / 8 + index)) << UInt64(48 - 8 * index)
-    }
-    return kind(value >> UInt64(8 - bit % 8) & 0xffff_ffff_ffff)
+    let bytes = unsafe UnsafeBufferPointer(start: input.next, count: input.count)
+    return unsafe kind(Self.bits(Self.word(bytes, bit / 8), bit % 8))
   }
 
   /// The first magic at or after bit `from` that lies wholly inside the unused bytes.
@@ -54,7 +55,7 @@ struct BZip2Scanner {
         if unsafe candidates[Int(bytes[index + 2])] {
           let word = unsafe Self.word(bytes, index)
           for shift in 0..<8 {
-            guard let kind = kind(word >> UInt64(16 - shift) & 0xffff_ffff_ffff) else { continue }
+            guard let kind = kind(Self.bits(word, shift)) else { continue }
             let bit = index * 8 + shift
             if bit >= from && bit + 48 <= count * 8 { return (kind, bit) }
           }

@@ -148,7 +148,7 @@ final class LZ4Splitter {
 extension LZ4Blocks {
   /// Decodes the blocks, whose sizes the splitter has checked.
   func decode(into output: PieceOutput<LZ4Piece>, codec: String, name: String) throws {
-    let capacity = max(blockLimit, PieceOutput<LZ4Piece>.chunkSize)
+    let capacity = max(blockLimit, Chunk.usualCapacity)
     var chunk = try output.chunk(capacity)
     var index = 0
     while index + 4 <= bytes.count {

@@ -1,6 +1,12 @@
+import Bytes
+import Threads
+
 /// Decoded bytes on their way from the thread that made them to the one that reads them.
 @safe
 package final class Chunk: @unchecked Sendable {
+  /// How many bytes one holds where a decoder does not need larger ones.
+  package static let usualCapacity = Allocator.passedBlockSize
+
   // Unchecked: a chunk is reachable from one thread at a time; it changes hands under the pipeline's lock.
   private let base: UnsafeMutableRawPointer
   /// How many bytes from the start hold data.

@@ -4,14 +4,11 @@ import Threads
 
 /// Where a decoder puts what a piece decodes to.
 package struct PieceOutput<Piece: Sendable>: Sendable {
-  /// Bytes of a chunk where the decoder does not need larger ones.
-  package static var chunkSize: Int { 1 << 20 }
-
   let queue: PieceQueue<Piece>
   let ticket: UInt64
 
   /// An empty chunk to fill; waits while too much is waiting, and throws when nobody wants it any more.
-  package func chunk(_ capacity: Int = chunkSize) throws -> Chunk { try queue.chunk(capacity, for: ticket) }
+  package func chunk(_ capacity: Int = Chunk.usualCapacity) throws -> Chunk { try queue.chunk(capacity, for: ticket) }
 
   /// Hands on a filled chunk, one that `chunk(_:)` gave; throws when nobody wants it any more.
   package func append(_ chunk: Chunk) throws { try queue.append(chunk, to: ticket) }

@@ -3,23 +3,6 @@
 //
 // Input: a block from its magic on. It ends where the decoder says, and its CRC is made right.
 
-/// Bytes front to back.
-final class FuzzStream: ByteStream {
-  private let bytes: [UInt8]
-  private var position = 0
-
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-  func read(into buffer: inout MutableRawSpan) -> Int {
-    let bytes = bytes
-    let count = min(buffer.byteCount, bytes.count - position)
-    var part = buffer.mutableSlice(0, count)
-    part.copy(bytes.span.bytes.slice(position, count), at: 0)
-    position += count
-    return count
-  }
-}
-
 /// Kept from one input to the next, as workers keep theirs.
 nonisolated(unsafe) let decoder = BZip2BlockDecoder()
 
@@ -48,7 +31,7 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   for index in 0..<4 { bytes[6 + index] = UInt8(truncatingIfNeeded: checksum.value >> UInt32(24 - 8 * index)) }
   let block = BZip2Block(bits: bytes, bitCount: bitCount, level: 0x31, checksum: checksum.value, offset: 0)
   do {
-    let stream = try Codec.bzip2.open(FuzzStream(block.stream), name: "fuzz", options: DecodingOptions(workers: 0))
+    let stream = try Codec.bzip2.open(MemoryByteStream(block.stream), name: "fuzz", options: DecodingOptions(workers: 0))
     var buffer = Buffer(count: 1 << 20)
     length = try buffer.fill { try stream.read(into: &$0) }
     let expected = buffer.prefix(length).withUnsafeBytes { Array($0) }

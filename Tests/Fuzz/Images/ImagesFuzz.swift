@@ -16,23 +16,6 @@ struct FuzzFile: BlockSource {
   }
 }
 
-/// A file front to back.
-final class FuzzStream: ByteStream {
-  private let bytes: [UInt8]
-  private var position = 0
-
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
-
-  func read(into buffer: inout MutableRawSpan) -> Int {
-    let bytes = bytes
-    let count = min(buffer.byteCount, bytes.count - position)
-    var part = buffer.mutableSlice(0, count)
-    part.copy(bytes.span.bytes.slice(position, count), at: 0)
-    position += count
-    return count
-  }
-}
-
 /// Makes the checksum of a partclone 0002 header right.
 func mend(_ bytes: inout [UInt8]) {
   guard bytes.count >= 110, bytes.starts(with: "partclone-image".utf8) else { return }
@@ -81,7 +64,7 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   options.rescues = choice & 2 != 0
   options.ignoresChecksums = choice & 4 != 0
   options.forcesCorrupt = true
-  let input: ImageInput.Bytes = choice & 1 != 0 ? .stream(FuzzStream(bytes)) : .file(FuzzFile(bytes: bytes))
+  let input: ImageInput.Bytes = choice & 1 != 0 ? .stream(MemoryByteStream(bytes)) : .file(FuzzFile(bytes: bytes))
   let forced = Int(choice >> 4)
   let format =
     forced > 0 ? ImageFormat.all[forced % ImageFormat.all.count] : ImageFormat.detect(bytes.span.bytes)
