@@ -69,7 +69,8 @@ package func copy(
   digests: Digests? = nil, progress: Progress
 ) throws -> UInt64 {
   let units = StepUnits(target: target, chunkSize: options.chunkSize)
-  let depth = options.workers * 2 + 1
+  // One in the hands of each worker, one that waits and one that is being filled.
+  let depth = options.workers + 2
   let chunks = Channel<Chunk>(capacity: depth)
   let free = Channel<Buffer>(capacity: depth)
   for _ in 0..<depth { free.send(Buffer(count: Int(units.chunk + units.sector))) }
