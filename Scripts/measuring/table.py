@@ -11,7 +11,7 @@ CPU_GOAL = 0.5
 
 
 def row_key(row):
-    return f"{row['workload']}/{row['target']}/{row['peer']}"
+    return f"{row['workload']}/{row['target']}/{row['peer']}" + (" in memory" if row.get("in_memory") else "")
 
 
 def row_text(row):
@@ -137,7 +137,7 @@ def last_saved(chosen, results, kept):
         saved = json.load(file)
     # A quick run has a smaller disk: it is compared with another quick one where there is one.
     rows = saved.get("quick_rows") or saved["rows"]
-    return order[0], {row_key(r): r["ratio"]["median"] for r in rows if "ratio" in r}
+    return order[0], {row_key(r): r.get("ratio_best", r["ratio"]["median"]) for r in rows if "ratio" in r}
 
 
 def save(result, path, is_quick):
@@ -187,9 +187,11 @@ def compare(bench, against):
         if saved is None or "ratio" not in row:
             continue
         compared += 1
-        now = row["ratio"]["median"]
+        now = row["ratio_best"]
         worse = bench.lost(row)
         lost += worse
-        print(f"{'LOST' if worse else 'ok':4} {row_key(row)}: ratio {now:.3f}, saved {saved:.3f} "
+        print(f"{'LOST' if worse else 'ok':4} {row_key(row)}: ratio of the best {now:.3f}, saved {saved:.3f} "
               f"({(now / saved - 1) * 100:+.0f} %)")
+    if not compared:
+        print(f"{against} has no such rows: a quick run with --save FILE keeps some")
     print(f"{compared} compared with {against}, {lost} lost more than 15 %")

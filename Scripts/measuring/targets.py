@@ -1,4 +1,5 @@
 """Where is written, and how what was written is compared."""
+import glob
 import hashlib
 import mmap
 import os
@@ -9,16 +10,25 @@ import time
 from .running import MIB, Failure, do, output, say, stop_running
 from .workloads import used_runs
 
+# Where files lie in memory.
+MEMORY = "/dev/shm"
+
 
 class Targets:
     """Where is written: a loop device on a preallocated file, a new file, or nothing; all removed at the end."""
 
-    def __init__(self, work, size):
+    def __init__(self, work, size, in_memory=False):
+        """With in_memory the loop device's file lies in memory, where there is room for it."""
         self.folder = os.path.join(work, f"targets-{os.getpid()}")
         self.size, self.loop, self.direct = size, None, None
         self.file = os.path.join(self.folder, "target.raw")
-        self.backing = os.path.join(self.folder, "backing")
-        os.makedirs(self.folder)
+        self.in_memory = in_memory and has_memory(size)
+        self.folders = [self.folder, *[f"{memory_stem(work)}{os.getpid()}"][:self.in_memory]]
+        self.backing = os.path.join(self.folders[-1], "backing")
+        if in_memory and not self.in_memory:
+            say("note: too little memory is free for the device, which goes to the disk: short runs depend on that")
+        for folder in self.folders:
+            os.makedirs(folder)
 
     def attach(self):
         """The loop device, over direct I/O where the filesystem allows that."""
@@ -92,7 +102,25 @@ class Targets:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         stop_running()
-        clear_targets(self.folder)
+        for folder in self.folders:
+            clear_targets(folder)
+
+
+def memory_stem(work):
+    """How the folders in memory of runs with this work folder start."""
+    return os.path.join(MEMORY, f"qflash-bench-{hashlib.sha1(work.encode()).hexdigest()[:8]}-")
+
+
+def stale_folders(work):
+    """Folders of targets that earlier runs with this work folder were not let to remove."""
+    return glob.glob(os.path.join(work, "targets-*")) + glob.glob(memory_stem(work) + "*")
+
+
+def has_memory(size):
+    """Whether a file of size bytes in memory leaves as much again, and 1 GiB."""
+    with open("/proc/meminfo", encoding="ascii") as file:
+        free = next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
+    return os.path.ismount(MEMORY) and free > 2 * size + (1 << 30) and shutil.disk_usage(MEMORY).free > size
 
 
 def clear_targets(folder):
