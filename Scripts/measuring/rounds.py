@@ -181,7 +181,7 @@ class Bench(Parts, SmallThings):
         row = {"workload": job.name, "target": target, "peer": peer, "option": option, "ours": of(ours),
                "written": written, "decode": decode, "write": min(writes) if writes else None, "roofline": roofline,
                "rounds": len(ours), "files": self.workloads.description()["bytes"], "load": self.load,
-               "in_memory": target == "loop" and self.targets.in_memory}
+               "in_memory": target != "null" and self.targets.in_memory}
         row["share"] = roofline / row["ours"]["wall"]["median"]
         if theirs:
             row["theirs"] = of(theirs)

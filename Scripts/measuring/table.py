@@ -46,7 +46,7 @@ def markdown(result):
         peak = [f"{s['rss']['max'] / 1024:.0f}" if s else "–" for s in (ours, theirs)]
         peer = (row["peer"] or "–") + (f" (ours with {row['option']})" if row["option"] else "")
         cells = [
-            row["workload"] + sized(row, about), row["target"], str(row["rounds"]), str(row.get("load", "–")), peer.replace("|", "\\|"), spread_text(ours["wall"]),
+            row["workload"] + sized(row, about), row["target"] + (" in memory" if row.get("in_memory") else ""), str(row["rounds"]), str(row.get("load", "–")), peer.replace("|", "\\|"), spread_text(ours["wall"]),
             spread_text(theirs["wall"]) if theirs else "–", spread_text(row["ratio"]) if theirs else "–",
             seconds(ours["synced"]["median"]), seconds(theirs["synced"]["median"]) if theirs else "–",
             spread_text(row["ratio_synced"]) if theirs else "–", cpu[0], cpu[1],

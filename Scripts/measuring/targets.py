@@ -18,15 +18,14 @@ class Targets:
     """Where is written: a loop device on a preallocated file, a new file, or nothing; all removed at the end."""
 
     def __init__(self, work, size, in_memory=False):
-        """With in_memory the loop device's file lies in memory, where there is room for it."""
+        """With in_memory files, the loop device's too, lie in memory, where there is room for them."""
         self.folder = os.path.join(work, f"targets-{os.getpid()}")
         self.size, self.loop, self.direct = size, None, None
-        self.file = os.path.join(self.folder, "target.raw")
         self.in_memory = in_memory and has_memory(size)
         self.folders = [self.folder, *[f"{memory_stem(work)}{os.getpid()}"][:self.in_memory]]
-        self.backing = os.path.join(self.folders[-1], "backing")
+        self.backing, self.file = (os.path.join(self.folders[-1], name) for name in ("backing", "target.raw"))
         if in_memory and not self.in_memory:
-            say("note: too little memory is free for the device, which goes to the disk: short runs depend on that")
+            say("note: too little memory is free for targets, which lie on the disk: short runs depend on that")
         for folder in self.folders:
             os.makedirs(folder)
 
@@ -117,10 +116,10 @@ def stale_folders(work):
 
 
 def has_memory(size):
-    """Whether a file of size bytes in memory leaves as much again, and 1 GiB."""
+    """Whether there is room in memory for two files of size bytes, and 1 GiB is left."""
     with open("/proc/meminfo", encoding="ascii") as file:
         free = next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
-    return os.path.ismount(MEMORY) and free > 2 * size + (1 << 30) and shutil.disk_usage(MEMORY).free > size
+    return os.path.ismount(MEMORY) and free > 2 * size + (1 << 30) and shutil.disk_usage(MEMORY).free > 2 * size
 
 
 def clear_targets(folder):

@@ -29,5 +29,5 @@ package func xxh3(_ bytes: RawSpan) -> UInt64 { xxh3Call(bytes) }
 
 @usableFromInline
 func xxh3Call(_ bytes: RawSpan) -> UInt64 {
-  unsafe bytes.withUnsafeBytes { unsafe XXH3_64bits($0.baseAddress, $0.count) }
+  unsafe bytes.withUnsafeBytes { unsafe cxxhash_xxh3_64($0.baseAddress, $0.count) }
 }
