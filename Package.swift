@@ -108,7 +108,8 @@ let package = Package(
     .executableTarget(
       name: "bench",
       dependencies: [
-        "Flow", "Images", "Codecs", "BlockIO", "Bytes", "Threads", "CDeflate", "CZlib", "CZstd", arguments, system,
+        "Flow", "Images", "Codecs", "BlockIO", "Bytes", "Threads", "CDeflate", "CXXHash", "CZlib", "CZstd", arguments,
+        system,
       ],
       swiftSettings: strict),
 

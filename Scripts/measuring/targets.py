@@ -1,5 +1,4 @@
 """Where is written, and how what was written is compared."""
-import glob
 import hashlib
 import mmap
 import os
@@ -10,9 +9,6 @@ import time
 from .running import MIB, Failure, do, output, say, stop_running
 from .workloads import used_runs
 
-# Where files lie in memory.
-MEMORY = "/dev/shm"
-
 
 class Targets:
     """Where is written: a loop device on a preallocated file, a new file, or nothing; all removed at the end."""
@@ -21,13 +17,13 @@ class Targets:
         """With in_memory files, the loop device's too, lie in memory, where there is room for them."""
         self.folder = os.path.join(work, f"targets-{os.getpid()}")
         self.size, self.loop, self.direct = size, None, None
+        self.backing, self.file = (os.path.join(self.folder, name) for name in ("backing", "target.raw"))
         self.in_memory = in_memory and has_memory(size)
-        self.folders = [self.folder, *[f"{memory_stem(work)}{os.getpid()}"][:self.in_memory]]
-        self.backing, self.file = (os.path.join(self.folders[-1], name) for name in ("backing", "target.raw"))
         if in_memory and not self.in_memory:
             say("note: too little memory is free for targets, which lie on the disk: short runs depend on that")
-        for folder in self.folders:
-            os.makedirs(folder)
+        os.makedirs(self.folder)
+        if self.in_memory:
+            do(["mount", "-t", "tmpfs", "-o", f"size={2 * size + (64 << 20)}", "qflash-bench", self.folder], work)
 
     def attach(self):
         """The loop device, over direct I/O where the filesystem allows that."""
@@ -101,33 +97,24 @@ class Targets:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
         stop_running()
-        for folder in self.folders:
-            clear_targets(folder)
-
-
-def memory_stem(work):
-    """How the folders in memory of runs with this work folder start."""
-    return os.path.join(MEMORY, f"qflash-bench-{hashlib.sha1(work.encode()).hexdigest()[:8]}-")
-
-
-def stale_folders(work):
-    """Folders of targets that earlier runs with this work folder were not let to remove."""
-    return glob.glob(os.path.join(work, "targets-*")) + glob.glob(memory_stem(work) + "*")
+        clear_targets(self.folder)
 
 
 def has_memory(size):
     """Whether there is room in memory for two files of size bytes, and 1 GiB is left."""
     with open("/proc/meminfo", encoding="ascii") as file:
         free = next(int(line.split()[1]) * 1024 for line in file if line.startswith("MemAvailable"))
-    return os.path.ismount(MEMORY) and free > 2 * size + (1 << 30) and shutil.disk_usage(MEMORY).free > 2 * size
+    return free > 2 * size + (1 << 30)
 
 
 def clear_targets(folder):
-    """Detaches the loop devices on files of a targets folder, and removes it."""
+    """Detaches the loop devices on files of a targets folder, and removes it with the memory mounted there."""
     for line in output("losetup", "-l", "-n", "-O", "NAME,BACK-FILE").splitlines():
         name, _, backing = line.strip().partition(" ")
         if backing.strip().startswith(folder + "/"):
             output("losetup", "-d", name)
+    if os.path.ismount(folder):
+        output("umount", folder)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,6 +1,7 @@
 import BlockIO
 import Bytes
 import CDeflate
+import CXXHash
 import CZlib
 import CZstd
 
@@ -32,6 +33,15 @@ extension Technique {
         off: { require(bytes.withBytes { table.crc(of: $0) } == expected) }
       )
     },
+    Technique(name: "sum-vectors") { work in
+      let bytes = try work.sample()
+      let usual: (RawSpan) -> UInt64 = { unsafe $0.withUnsafeBytes { unsafe XXH3_64bits($0.baseAddress, $0.count) } }
+      let expected = bytes.withBytes { sum($0, usual) }
+      return (
+        on: { require(bytes.withBytes { sum($0, xxh3) } == expected) },
+        off: { require(bytes.withBytes { sum($0, usual) } == expected) }
+      )
+    },
     Technique(name: "zero-test") { _ in
       let zeroes = SharedBuffer(Buffer(zeroes: Workload.sampleSize))
       return (
@@ -49,6 +59,11 @@ extension Technique {
       return (on: { require(map.runsByWords == map.count / 512) }, off: { require(map.runsByBits == map.count / 512) })
     },
   ]
+}
+
+/// The sum of the hashes of blocks of 4096 bytes, as verification takes it.
+private func sum(_ bytes: RawSpan, _ hash: (RawSpan) -> UInt64) -> UInt64 {
+  stride(from: 0, to: bytes.byteCount, by: 4096).reduce(0) { $0 &+ hash(bytes.slice($1, 4096)) }
 }
 
 /// Ends the run where a technique does not compute what it should.
