@@ -31,7 +31,8 @@ public func fuzz(_ data: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   for index in 0..<4 { bytes[6 + index] = UInt8(truncatingIfNeeded: checksum.value >> UInt32(24 - 8 * index)) }
   let block = BZip2Block(bits: bytes, bitCount: bitCount, level: 0x31, checksum: checksum.value, offset: 0)
   do {
-    let stream = try Codec.bzip2.open(MemoryByteStream(block.stream), name: "fuzz", options: DecodingOptions(workers: 0))
+    let stream = try Codec.bzip2.open(
+      MemoryByteStream(block.stream), name: "fuzz", options: DecodingOptions(workers: 0))
     var buffer = Buffer(count: 1 << 20)
     length = try buffer.fill { try stream.read(into: &$0) }
     let expected = buffer.prefix(length).withUnsafeBytes { Array($0) }
