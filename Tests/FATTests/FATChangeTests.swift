@@ -122,6 +122,26 @@ import Testing
       ])
   }
 
+  /// A file that keeps its short name under a new long one, which has no room beside the old one, keeps it from others.
+  @Test func aShortNameThatStaysIsNobodyElses() throws {
+    let writing = try FATWriting(
+      "-F 12", size: "1440K",
+      script: """
+        echo x >'A longer name 1.text'; mcopy -i disk 'A longer name 1.text' ::
+        for i in {1..13}; do echo x >F$i; mcopy -i disk F$i ::; done
+        """)
+    let renamed: FileName = "A longer name with more words 1.text"
+    try writing.change { volume in
+      try volume.transaction {
+        _ = try volume.rename("A longer name 1.text", in: volume.root, to: renamed, in: volume.root)
+      }
+      _ = try volume.make("A longer name 2.text", [])
+      #expect(throws: FileError(.alreadyExists, "alonge~1.tex")) { try volume.make("alonge~1.tex", []) }
+    }
+    try writing.check()
+    #expect(try list(writing).filter { $0.hasPrefix("A") } == ["A longer name 2.text", renamed.description])
+  }
+
   @Test func timesAndAttributesAreKept() throws {
     let writing = try FATWriting("-F 32 -s 1", size: "34M")
     try writing.change { volume in

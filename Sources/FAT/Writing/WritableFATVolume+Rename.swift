@@ -93,6 +93,8 @@ extension WritableFATVolume {
       return file(slots, of: source)
     }
     let slots = try makeSlots(count, in: goal, for: FileName(utf16: new.units).description)
+    // Both names may have the same short one, which is the new one's from now on.
+    source.remove(found)
     try put(entry, longName: needsLong ? new : nil, into: slots, of: goal)
     try delete(found, from: source)
     if !isSame { try setParent(of: entry, to: newDirectory) }
