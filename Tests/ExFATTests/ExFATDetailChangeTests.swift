@@ -43,6 +43,39 @@ import Testing
     }
   }
 
+  @Test("The longest names lie across three clusters of 512 bytes", .enabled(if: ExFATCase.hasFUSE))
+  func longestNames() throws {
+    // fsck.exfat 1.2.0 cannot read those, exfat-fuse can.
+    let writing = try ExFATWriting(ExFATCase(options: "-c 512", size: "4M"), hasKept: false)
+    // After the first one's 11 entries the second's 19 start at the 15th of a cluster.
+    let names = [135, 255, 255, 255].enumerated().map {
+      FileName("\($0.offset)" + String(repeating: "x", count: $0.element - 1))
+    }
+    var acrossThree = 0
+    try writing.change { volume in
+      for (number, name) in names.enumerated() {
+        let file = try volume.make(name, [UInt8(ascii: "a") + UInt8(number)])
+        if number > 0, file.number % 16 + 19 > 32 { acrossThree += 1 }
+      }
+    }
+    #expect(acrossThree > 0)
+    let volume = try ExFATVolume(FileStore(writing.path))
+    for (number, name) in names.enumerated() {
+      let file = try #require(try volume.lookup(name, in: volume.root))
+      let wanted = BytesContents([UInt8(ascii: "a") + UInt8(number)])
+      #expect(
+        try FileTree.checksum(volume.contents(of: file), pieceSize: 9) == FileTree.checksum(wanted, pieceSize: 9))
+    }
+    #expect(try volume.entries(of: volume.root, from: 0, limit: 100).count == names.count)
+    try writing.mounted { folder in
+      for (number, name) in names.enumerated() {
+        let letter = Character(UnicodeScalar(UInt8(ascii: "a") + UInt8(number)))
+        let shown = try run(["cat", folder + "/" + name.description]).output
+        #expect(shown == String(letter))
+      }
+    }
+  }
+
   @Test func contiguousFilesStaySoAndOthersBecomeChains() throws {
     let writing = try ExFATWriting(ExFATCase(options: "-c 512", size: "4M"), hasKept: false)
     try writing.change { volume in

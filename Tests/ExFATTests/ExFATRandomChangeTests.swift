@@ -37,6 +37,9 @@ import Testing
     let writing = try ExFATWriting(layout)
     var rules = FilesystemModel.Rules.dos
     rules.mostBytes = 40_000
+    // fsck.exfat 1.2.0 loses its way in a set of entries that lies in three clusters, whoever wrote it (exfat-fuse too):
+    // 17 entries, which is 225 characters, lie in two clusters of 512 bytes at most.
+    if layout.options.contains("-c 512") { rules.longestName = 225 }
     let model = FilesystemModel(rules, seed: seed)
     for part in 0..<4 {
       try writing.change { volume in
