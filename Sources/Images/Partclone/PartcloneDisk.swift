@@ -8,8 +8,8 @@ import Bytes
 package final class PartcloneDisk: BlockSource {
   /// Bytes of blocks that are read, and kept for neighbouring extents, together; a strip longer than this is alone.
   static let windowGoal: UInt64 = 1 << 20
-  /// How much is kept in memory beside the windows in use, in bytes, but two windows at least.
-  static let keptBytes = 8 << 20
+  /// How much is kept in memory with the windows in use, in bytes, but two windows at least.
+  static let keptBytes = 6 << 20
   /// The longest strip that is checked at random access, in bytes.
   package static let longestStrip: UInt64 = 8 << 20
 

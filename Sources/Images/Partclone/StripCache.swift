@@ -3,7 +3,8 @@ import Threads
 
 /// Recently read windows of an image, each loaded by one thread while others that want it wait.
 ///
-/// Windows in use stay; beyond them a few more, so that neighbouring extents of one strip cost one reading.
+/// Windows in use stay, and up to a fixed number in all some more, so that neighbouring extents of one strip cost one
+/// reading. The memory of one that is not in use goes over to the next one.
 final class StripCache: Sendable {
   /// A window's memory and who uses it.
   final class Window: @unchecked Sendable {
@@ -32,7 +33,8 @@ final class StripCache: Sendable {
   private let capacity: Int
   private let load: @Sendable (_ window: Window) throws -> Void
 
-  /// Keeps `capacity` windows of up to `windowSize` bytes beside those in use; `load` fills and checks one.
+  /// Keeps up to `capacity` windows of `windowSize` bytes, those in use among them, or more while more are in use; `load`
+  /// fills and checks one.
   init(windowSize: Int, capacity: Int, load: @escaping @Sendable (_ window: Window) throws -> Void) {
     self.windowSize = windowSize
     self.capacity = capacity
@@ -62,9 +64,8 @@ final class StripCache: Sendable {
         found.lastUse = state.clock
         return (found, false)
       }
-      let idle = state.windows.indices.filter { state.windows[$0].users == 0 }
-      if idle.count >= capacity, let oldest = idle.min(by: { state.windows[$0].lastUse < state.windows[$1].lastUse }) {
-        let window = state.windows[oldest]
+      let idle = state.windows.lazy.filter { $0.users == 0 }
+      if state.windows.count >= capacity, let window = idle.min(by: { $0.lastUse < $1.lastUse }) {
         window.index = index
         window.users = 1
         window.lastUse = state.clock
@@ -89,10 +90,10 @@ final class StripCache: Sendable {
   private func release(_ window: Window) {
     state.update { [capacity] state in
       window.users -= 1
-      var idle = state.windows.count { $0.users == 0 }
+      var count = state.windows.count
       state.windows.removeAll { other in
-        guard other.users == 0, other.failure != nil || (idle > capacity && other !== window) else { return false }
-        idle -= 1
+        guard other.users == 0, other.failure != nil || (count > capacity && other !== window) else { return false }
+        count -= 1
         return true
       }
     }

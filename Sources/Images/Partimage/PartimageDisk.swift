@@ -7,7 +7,7 @@ import Bytes
 package final class PartimageDisk: BlockSource {
   /// Groups to a window, which is read as a whole.
   private static let windowGroups: UInt64 = 16
-  /// How many windows are kept beside those in use.
+  /// How many windows are kept, those in use among them.
   private static let keptWindows = 8
 
   private let map: BackupMap
