@@ -50,6 +50,14 @@ struct BZip2BitReader {
     held &-= count
   }
 
+  /// How many 1 bits come next, up to 55; they are taken, and the 0 behind them.
+  mutating func takeOnes() -> Int {
+    refill()
+    let count = min((~window).leadingZeroBitCount, 55)
+    skip(count + 1)
+    return count
+  }
+
   /// The next `count` bits, 1 to 32 of them.
   mutating func take(_ count: Int) -> Int {
     refill()

@@ -92,16 +92,16 @@ final class BZip2BlockDecoder {
     let tableCount = reader.take(3)
     let selectorCount = reader.take(15)
     guard 2...tables.count ~= tableCount, 1...Self.selectorLimit ~= selectorCount else { return nil }
-    var order: [UInt8] = [0, 1, 2, 3, 4, 5]
+    // The tables' numbers in bytes, the first one lowest; each that is named goes to the front.
+    var order: UInt64 = 0x0000_0504_0302_0100
     for index in 0..<selectorCount {
-      var place = 0
-      while reader.take(1) == 1 {
-        place += 1
-        guard place < tableCount else { return nil }
-      }
-      let selector = order.remove(at: place)
-      order.insert(selector, at: 0)
-      unsafe selectors[index] = selector
+      let place = reader.takeOnes()
+      guard place < tableCount else { return nil }
+      let shift = UInt64(place) * 8
+      let moved = UInt64.max >> (56 - shift)
+      let selector = order >> shift & 0xff
+      order = order & ~moved | order << 8 & moved | selector
+      unsafe selectors[index] = UInt8(selector)
     }
     for table in tables.prefix(tableCount) {
       guard let lengths = readLengths(&reader, alphabet), table.build(lengths) else { return nil }
@@ -143,7 +143,8 @@ final class BZip2BlockDecoder {
       var left = Self.groupSize
       while left > 0 {
         left &-= 1
-        reader.refill()
+        // What is held then is enough for two codes.
+        if left & 1 != 0 { reader.refill() }
         var entry = unsafe lookup[Int(truncatingIfNeeded: reader.window &>> UInt64(64 - BZip2HuffmanTable.lookupBits))]
         if entry == 0 {
           entry = table.long(reader.window)

@@ -12,18 +12,30 @@ final class BZip2HuffmanTable {
   /// there is none.
   let lookup: UnsafeMutablePointer<UInt16>
   /// The symbols in the order of their codes.
-  private var symbols: [UInt16] = []
+  private let symbols: UnsafeMutablePointer<UInt16>
   /// By length: the first value of 20 bits above the codes of that length.
-  private var limits = Array(repeating: 0, count: lengthLimit + 1)
+  private let limits: UnsafeMutablePointer<Int>
   /// By length: what is added to a code to have its place in `symbols`.
-  private var offsets = Array(repeating: 0, count: lengthLimit + 1)
+  private let offsets: UnsafeMutablePointer<Int>
 
-  init() { unsafe lookup = .allocate(capacity: 1 << Self.lookupBits) }
+  init() {
+    unsafe lookup = .allocate(capacity: 1 << Self.lookupBits)
+    unsafe symbols = .allocate(capacity: Self.symbolLimit)
+    unsafe limits = .allocate(capacity: Self.lengthLimit + 1)
+    unsafe offsets = .allocate(capacity: Self.lengthLimit + 1)
+  }
 
-  deinit { unsafe lookup.deallocate() }
+  deinit {
+    unsafe lookup.deallocate()
+    unsafe symbols.deallocate()
+    unsafe limits.deallocate()
+    unsafe offsets.deallocate()
+  }
 
-  /// Takes on the code whose symbols have codes of these lengths, each in 1...20; false if there is no such code.
+  /// Takes on the code whose symbols, `symbolLimit` at most, have codes of these lengths, each in 1...20; false if there is
+  /// no such code.
   func build(_ lengths: [UInt8]) -> Bool {
+    guard lengths.count <= Self.symbolLimit else { return false }
     var counts = Array(repeating: 0, count: Self.lengthLimit + 1)
     for length in lengths { counts[Int(length)] += 1 }
     var place = 0
@@ -32,15 +44,14 @@ final class BZip2HuffmanTable {
     for length in 1...Self.lengthLimit {
       code <<= 1
       places[length] = place
-      offsets[length] = place - code
+      unsafe offsets[length] = place - code
       code += counts[length]
       place += counts[length]
       guard code <= 1 << length else { return false }
-      limits[length] = code << (Self.lengthLimit - length)
+      unsafe limits[length] = code << (Self.lengthLimit - length)
     }
-    symbols = Array(repeating: 0, count: lengths.count)
     for (symbol, length) in lengths.enumerated() {
-      symbols[places[Int(length)]] = UInt16(symbol)
+      unsafe symbols[places[Int(length)]] = UInt16(symbol)
       places[Int(length)] += 1
     }
     fillLookup(counts)
@@ -67,8 +78,9 @@ final class BZip2HuffmanTable {
   @inline(never)
   func long(_ window: UInt64) -> UInt16 {
     let value = Int(window >> UInt64(64 - Self.lengthLimit))
-    for length in Self.lookupBits + 1...Self.lengthLimit where value < limits[length] {
-      return symbols[(value >> (Self.lengthLimit - length)) + offsets[length]] << 5 | UInt16(length)
+    for length in Self.lookupBits + 1...Self.lengthLimit where unsafe value < limits[length] {
+      // Below the limit of its length and above those of shorter ones, it is one of the code's.
+      return unsafe symbols[(value >> (Self.lengthLimit - length)) + offsets[length]] << 5 | UInt16(length)
     }
     return 0
   }
