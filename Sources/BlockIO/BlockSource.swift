@@ -72,6 +72,12 @@ package protocol ExtentStream: AnyObject {
   /// data, and of any length if it is not. Nil at the end, once the whole input has been checked.
   func next(into buffer: inout MutableRawSpan) throws -> Extent?
 
+  /// The same for a stream that has the next `count` bytes, all data, in memory of its own: that becomes `buffer`, and the
+  /// stream keeps what `buffer` was. Nil, with nothing done, where they have to be read.
+  ///
+  /// `buffer` holds `count` bytes at least, and is no smaller afterwards.
+  func exchange(_ buffer: inout Buffer, count: Int) throws -> Extent?
+
   /// Where data lay among what was delivered, or nil where all of it was data or zero.
   ///
   /// Asked after the end, for reading the target again: what is left out here was not written.
@@ -80,6 +86,7 @@ package protocol ExtentStream: AnyObject {
 
 extension ExtentStream {
   package var map: (any ExtentMap)? { nil }
+  package func exchange(_ buffer: inout Buffer, count: Int) throws -> Extent? { nil }
 }
 
 /// Bytes that come once, front to back: a file, a pipe, a decompressor.
@@ -88,4 +95,14 @@ extension ExtentStream {
 package protocol ByteStream: AnyObject {
   /// Fills `buffer` from its start and returns how many bytes were there: fewer than asked for only at the end.
   func read(into buffer: inout MutableRawSpan) throws -> Int
+
+  /// Gives the next `count` bytes where they are in memory of the stream's own: that becomes `buffer`, and the stream
+  /// keeps what `buffer` was. False, with nothing done, where they have to be read.
+  ///
+  /// `buffer` is no smaller afterwards.
+  func exchange(_ buffer: inout Buffer, count: Int) throws -> Bool
+}
+
+extension ByteStream {
+  package func exchange(_ buffer: inout Buffer, count: Int) throws -> Bool { false }
 }

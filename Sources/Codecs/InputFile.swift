@@ -169,6 +169,11 @@ package final class HeadedStream: ByteStream {
     var rest = buffer.mutableSlice(count, buffer.byteCount - count)
     return count + (try stream.read(into: &rest))
   }
+
+  package func exchange(_ buffer: inout Buffer, count: Int) throws -> Bool {
+    guard position == head.count, head.count == headSize else { return false }
+    return try stream.exchange(&buffer, count: count)
+  }
 }
 
 /// A stream that counts what is read of it.

@@ -95,4 +95,8 @@ final class PeekedStream: ExtentStream {
     if replayed + count == start.count { first = nil }
     return Extent(.data, offset: extent.offset + UInt64(replayed), length: UInt64(count))
   }
+
+  func exchange(_ buffer: inout Buffer, count: Int) throws -> Extent? {
+    first == nil ? try stream.exchange(&buffer, count: count) : nil
+  }
 }

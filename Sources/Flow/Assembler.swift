@@ -54,8 +54,7 @@ struct Assembler {
   private mutating func pull(
     into buffer: inout Buffer, step: inout Step, limit: UInt64, isCovered: inout Bool
   ) throws {
-    var rest = buffer.mutableSlice(Int(step.length), Int(limit - step.end))
-    guard let extent = try stream.next(into: &rest) else {
+    guard let extent = try pullExtent(into: &buffer, step.length, upTo: limit - step.offset) else {
       isAtEnd = true
       if let announced = stream.byteCount, announced != delivered {
         throw StreamLengthError(announced: announced, delivered: delivered)
@@ -75,6 +74,14 @@ struct Assembler {
     } else {
       gap = (end, action)
     }
+  }
+
+  /// The stream's next extent; its bytes, if it is data, stand in `buffer` from `start` on and end at `end` or before.
+  private mutating func pullExtent(into buffer: inout Buffer, _ start: UInt64, upTo end: UInt64) throws -> Extent? {
+    // A whole chunk that has been decoded already need not be copied.
+    if start == 0, let extent = try stream.exchange(&buffer, count: Int(end)) { return extent }
+    var rest = buffer.mutableSlice(Int(start), Int(end - start))
+    return try stream.next(into: &rest)
   }
 
   /// The part of `gap` that is a step by itself, if nothing precedes it and it reaches over whole units.

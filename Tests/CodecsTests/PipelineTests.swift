@@ -94,6 +94,37 @@ private struct ReadFailure: Error {}
     #expect(stream is any BoundedMemory)
   }
 
+  /// Whole chunks that have been decoded come as they are, in the order of the bytes that are read.
+  @Test(arguments: ["gzip -1", "zstd", "xz -0"]) func decodedChunksAreGivenAway(_ filter: String) throws {
+    let bytes = sample(7_000_000, seed: 3)
+    let compressed = try filtered(bytes, filter)
+    let codec = try #require(compressed.withUnsafeBytes { Codec.detect(RawSpan(_unsafeBytes: $0)) })
+    let stream = try HeadedStream(
+      codec.open(MemoryStream(compressed), name: "test", options: DecodingOptions(workers: 2)), headSize: 65536)
+    let unit = Chunk.usualCapacity
+    var found: [UInt8] = []
+    var exchangeCount = 0
+    // One that is too small for a chunk, three as a copy has them, and one that is larger than what a chunk has.
+    for size in [unit - 1, unit + 512, unit + 512, unit + 512, unit + 8192] {
+      var buffer = Buffer(count: size)
+      if try stream.exchange(&buffer, count: unit) {
+        exchangeCount += 1
+        buffer.prefix(unit).withUnsafeBytes { found.append(contentsOf: $0) }
+      } else {
+        let count = try buffer.fill(0, min(size, unit)) { try stream.read(into: &$0) }
+        buffer.prefix(count).withUnsafeBytes { found.append(contentsOf: $0) }
+        if size < unit {
+          // On to where the next chunk starts.
+          found += try stream.readSome(unit - count)
+        }
+      }
+      #expect(buffer.count >= size)
+    }
+    found += try stream.readAll()
+    #expect(found == bytes)
+    #expect(exchangeCount == 3)
+  }
+
   @Test func noThreadIsLeftBehind() throws {
     let compressed = try filtered(Array(Self.image.prefix(500_000)), "bzip2 -1")
     func threads() -> [String] {

@@ -26,6 +26,13 @@ final class MemoryStream: ByteStream {
 }
 
 extension ByteStream {
+  /// The next `count` bytes.
+  func readSome(_ count: Int) throws -> [UInt8] {
+    var buffer = Buffer(count: count)
+    let got = try buffer.fill { try self.read(into: &$0) }
+    return buffer.prefix(got).withUnsafeBytes { Array($0) }
+  }
+
   /// All bytes to the end, `unit` at a time.
   func readAll(unit: Int = 1 << 20) throws -> [UInt8] {
     var result: [UInt8] = []

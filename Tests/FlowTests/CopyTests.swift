@@ -57,6 +57,7 @@ struct RandomCase {
   /// of source, and the same digests cover them.
   @Test(arguments: [(512, 512), (512, 4096), (1024, 4096), (4096, 4096), (1, 512), (700, 4096)], [1, 2, 7])
   func everyByteIsAsThePolicySays(units: (extent: Int, sector: Int), workers: Int) throws {
+    var exchangeCount = 0
     for seed in 0..<6 {
       let size = [200_000, 262_144, 131_072 + 512, 100_001, 4096, 511][seed]
       let made = RandomCase(seed: UInt64(seed), size: size, unit: units.extent)
@@ -64,14 +65,15 @@ struct RandomCase {
       for policy in Self.policies {
         let options = CopyOptions(workers: workers, chunkSize: 32 << 10, policy: policy)
         let expected = made.expected(policy: policy, targetSize: targetSize)
-        for isStream in [false, true] {
+        for (isStream, exchanges) in [(false, false), (true, false), (true, true)] {
           let target = MemoryDisk([UInt8](repeating: 0xaa, count: targetSize), sectorSize: units.sector)
           let digests = try Digests(byteCount: UInt64(targetSize))
           let progress = Progress()
           if isStream {
-            let size = try copy(
-              StreamedDisk(made.source), to: target, options: options, digests: digests, progress: progress)
+            let stream = StreamedDisk(made.source, exchanges: exchanges)
+            let size = try copy(stream, to: target, options: options, digests: digests, progress: progress)
             #expect(size == made.source.byteCount)
+            exchangeCount += stream.exchangeCount
           } else {
             try copy(made.source, to: target, options: options, digests: digests, progress: progress)
           }
@@ -83,6 +85,7 @@ struct RandomCase {
         }
       }
     }
+    #expect(units.extent < 4096 || exchangeCount > 0)
   }
 
   @Test func aWriteErrorStopsBothShapes() {

@@ -5,10 +5,15 @@ package final class StreamedDisk: ExtentStream {
   private let disk: any BlockSource
   private var offset: UInt64 = 0
   private let announced: UInt64?
+  private let exchanges: Bool
+  /// How often it gave memory of its own.
+  package private(set) var exchangeCount = 0
 
-  package init(_ disk: any BlockSource, announced: UInt64? = nil) {
+  /// Where it `exchanges`, data come in memory of its own if they are asked for so.
+  package init(_ disk: any BlockSource, announced: UInt64? = nil, exchanges: Bool = false) {
     self.disk = disk
     self.announced = announced ?? disk.byteCount
+    self.exchanges = exchanges
   }
 
   package var byteCount: UInt64? { announced }
@@ -23,6 +28,19 @@ package final class StreamedDisk: ExtentStream {
       try disk.read(at: extent.offset, into: &front)
     }
     offset = extent.end
+    return extent
+  }
+
+  package func exchange(_ buffer: inout Buffer, count: Int) throws -> Extent? {
+    guard exchanges, offset + UInt64(count) <= disk.byteCount else { return nil }
+    let extent = try disk.extent(at: offset, limit: offset + UInt64(count))
+    guard extent.kind == .data, extent.length == UInt64(count) else { return nil }
+    var own = Buffer(count: buffer.count)
+    var span = own.mutablePrefix(count)
+    try disk.read(at: offset, into: &span)
+    swap(&own, &buffer)
+    offset = extent.end
+    exchangeCount += 1
     return extent
   }
 }

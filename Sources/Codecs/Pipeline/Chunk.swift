@@ -1,30 +1,29 @@
+import BlockIO
 import Bytes
 import Threads
 
 /// Decoded bytes on their way from the thread that made them to the one that reads them.
-@safe
 package final class Chunk: @unchecked Sendable {
   /// How many bytes one holds where a decoder does not need larger ones.
   package static let usualCapacity = Allocator.passedBlockSize
+  /// Bytes of memory behind those: buffers that it is exchanged for have room for a sector there.
+  private static let slack = 4096
 
   // Unchecked: a chunk is reachable from one thread at a time; it changes hands under the pipeline's lock.
-  private let base: UnsafeMutableRawPointer
+  private var buffer: Buffer
   /// How many bytes from the start hold data.
   package var count = 0
   /// How many bytes it can hold.
   package let capacity: Int
 
   package init(capacity: Int) {
-    unsafe base = .allocate(byteCount: capacity, alignment: 4096)
+    buffer = Buffer(count: capacity + Self.slack)
     self.capacity = capacity
   }
 
-  deinit { unsafe base.deallocate() }
-
   /// Appends what `body` writes to the free part; it returns how many bytes that was.
   package func append(_ body: (inout MutableRawSpan) throws -> Int) throws -> Int {
-    var free = unsafe MutableRawSpan(_unsafeStart: base + count, byteCount: capacity - count)
-    let added = try body(&free)
+    let added = try buffer.fill(count, capacity - count, body)
     precondition(0...(capacity - count) ~= added)
     count += added
     return added
@@ -33,6 +32,13 @@ package final class Chunk: @unchecked Sendable {
   /// Gives the `length` bytes from `offset` to `body`.
   package func withBytes<Result>(_ offset: Int, _ length: Int, _ body: (RawSpan) throws -> Result) rethrows -> Result {
     precondition(offset >= 0 && length >= 0 && length <= count - offset)
-    return try body(unsafe RawSpan(_unsafeStart: base + offset, byteCount: length))
+    return try buffer.withSlice(offset, length, body)
+  }
+
+  /// Exchanges its memory, with the bytes in it, for that of `other`; false where one of the two is too small for that.
+  func exchange(_ other: inout Buffer) -> Bool {
+    guard other.count >= capacity, buffer.count >= other.count else { return false }
+    swap(&buffer, &other)
+    return true
   }
 }

@@ -27,9 +27,13 @@ package struct PieceOutput<Piece: Sendable>: Sendable {
 /// Where a splitter puts the pieces that it finds.
 package struct PieceSink<Piece: Sendable>: Sendable {
   let queue: PieceQueue<Piece>
+  let workers: DecodingWorkers
 
   /// Hands on a piece that holds `cost` bytes of memory to be decoded by a worker.
-  package func append(_ piece: Piece, cost: Int) throws { _ = try queue.add(piece, cost: cost) }
+  package func append(_ piece: Piece, cost: Int) throws {
+    try workers.start()
+    _ = try queue.add(piece, cost: cost)
+  }
 
   /// Decodes a part of the stream on this thread.
   package func append(contentsOf stream: any ByteStream) throws {
@@ -69,13 +73,14 @@ package final class OrderedPipeline<Piece: Sendable>: ByteStream {
   private let queue: PieceQueue<Piece>
   private let sequence: (any PieceSequence<Piece>)?
   private let stop: StopFlag?
-  private var threads: [Thread] = []
+  private let workers: DecodingWorkers
+  private let splitter: Thread
   private var chunk: Chunk?
   private var position = 0
   private var failure: (any Error)?
 
-  /// Starts `workers` threads that decode beside one that runs `split`; `stop` is raised to end a `split` that waits
-  /// for input.
+  /// Starts a thread that runs `split`, and with its first piece `workers` ones that decode beside it; `stop` is raised to
+  /// end a `split` that waits for input.
   package init(
     workers: Int, memory: Int, sequence: (any PieceSequence<Piece>)? = nil, stop: StopFlag? = nil,
     decoder: @escaping @Sendable () throws -> Decode, split: @escaping (PieceSink<Piece>) throws -> Void
@@ -85,30 +90,24 @@ package final class OrderedPipeline<Piece: Sendable>: ByteStream {
     self.sequence = sequence
     self.stop = stop
     let split = Unshared(split)
-    let work: @Sendable () -> Void = { Self.work(queue, decoder) }
-    for index in 0..<workers {
-      guard let thread = Thread(name: "decode.\(index)", work) else { break }
-      threads.append(thread)
-    }
+    let crew = DecodingWorkers(count: workers) { Self.work(queue, decoder) }
+    self.workers = crew
     let splitter = Thread(name: workers > 0 ? "split" : "decode") {
       do {
-        try split.value(PieceSink(queue: queue))
+        try split.value(PieceSink(queue: queue, workers: crew))
         queue.endOfInput(nil)
       } catch { queue.endOfInput(error) }
     }
-    guard let splitter, workers == 0 || !threads.isEmpty else {
-      queue.cancel()
-      for thread in threads + [splitter].compactMap(\.self) { thread.join() }
-      threads = []
-      throw ImageError(.unsupported, format: "decoder", "cannot start a thread: a limit (ulimit -u) is reached")
-    }
-    threads.append(splitter)
+    guard let splitter else { throw DecodingWorkers.noThread }
+    self.splitter = splitter
   }
 
   deinit {
     stop?.raise()
     queue.cancel()
-    for thread in threads { thread.join() }
+    // No workers start once it has ended.
+    splitter.join()
+    workers.join()
   }
 
   /// Decodes pieces until there are none.
@@ -133,12 +132,25 @@ package final class OrderedPipeline<Piece: Sendable>: ByteStream {
       chunk.withBytes(position, count) { buffer.copy($0, at: done) }
       position += count
       done += count
-      if position == chunk.count {
-        self.chunk = nil
-        queue.recycle(chunk)
-      }
+      if position == chunk.count { recycleChunk() }
     }
     return done
+  }
+
+  package func exchange(_ buffer: inout Buffer, count: Int) throws -> Bool {
+    if let failure { throw failure }
+    guard let chunk = try currentChunk(), position == 0, chunk.count == count, chunk.exchange(&buffer) else {
+      return false
+    }
+    recycleChunk()
+    return true
+  }
+
+  /// Gives the chunk, all of which has been read, back to be filled again.
+  private func recycleChunk() {
+    guard let chunk else { return }
+    self.chunk = nil
+    queue.recycle(chunk)
   }
 
   /// The chunk to read from; nil at the end.

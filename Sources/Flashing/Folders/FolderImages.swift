@@ -174,4 +174,6 @@ private final class CheckedStream: ExtentStream {
     try checksums?.finish()
     return nil
   }
+
+  func exchange(_ buffer: inout Buffer, count: Int) throws -> Extent? { try stream.exchange(&buffer, count: count) }
 }

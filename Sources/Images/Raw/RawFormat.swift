@@ -25,7 +25,15 @@ package final class RawStream: ExtentStream {
 
   package func next(into buffer: inout MutableRawSpan) throws -> Extent? {
     let count = UInt64(try bytes.read(into: &buffer))
-    guard count > 0 else { return nil }
+    return count > 0 ? data(count) : nil
+  }
+
+  package func exchange(_ buffer: inout Buffer, count: Int) throws -> Extent? {
+    try bytes.exchange(&buffer, count: count) ? data(UInt64(count)) : nil
+  }
+
+  /// The extent of the next `count` bytes.
+  private func data(_ count: UInt64) -> Extent {
     defer { offset += count }
     return Extent(.data, offset: offset, length: count)
   }
