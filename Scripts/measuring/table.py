@@ -11,7 +11,12 @@ CPU_GOAL = 0.5
 
 
 def row_key(row):
-    return f"{row['workload']}/{row['target']}/{row['peer']}" + (" in memory" if row.get("in_memory") else "")
+    return f"{row['workload']}/{row['target']}/{row['peer']}" + place(row)
+
+
+def place(row):
+    """What is said of a row's target where it does not lie on the disk."""
+    return " in memory" if row.get("in_memory") else ""
 
 
 def row_text(row):
@@ -46,7 +51,8 @@ def markdown(result):
         peak = [f"{s['rss']['max'] / 1024:.0f}" if s else "–" for s in (ours, theirs)]
         peer = (row["peer"] or "–") + (f" (ours with {row['option']})" if row["option"] else "")
         cells = [
-            row["workload"] + sized(row, about), row["target"] + (" in memory" if row.get("in_memory") else ""), str(row["rounds"]), str(row.get("load", "–")), peer.replace("|", "\\|"), spread_text(ours["wall"]),
+            row["workload"] + sized(row, about), row["target"] + place(row), str(row["rounds"]),
+            str(row.get("load", "–")), peer.replace("|", "\\|"), spread_text(ours["wall"]),
             spread_text(theirs["wall"]) if theirs else "–", spread_text(row["ratio"]) if theirs else "–",
             seconds(ours["synced"]["median"]), seconds(theirs["synced"]["median"]) if theirs else "–",
             spread_text(row["ratio_synced"]) if theirs else "–", cpu[0], cpu[1],

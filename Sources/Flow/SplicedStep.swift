@@ -9,14 +9,19 @@ struct SplicedStep: ~Copyable {
   private let source: any BlockSource
   private let target: any BlockTarget
   private let capacity: Int
-  /// Nil until it is wanted.
-  private var pipe: PagePipe?
-  /// Whether the system has no pipe to give, or one has failed.
-  private var isOver = false
+  private var way = Way.unopened
   /// Shorter ranges of files are copied: a call for each costs as much as copying some pages.
   private static let shortestRange: UInt64 = 64 << 10
   /// How much of a step has to be zero for it to be read, which may find that all of it is.
   private static let probe = 4096
+
+  private enum Way {
+    /// A pipe is made when it is wanted.
+    case unopened
+    case open(PagePipe)
+    /// The system has no pipe to give, or one has failed.
+    case closed
+  }
 
   init(_ source: any BlockSource, to target: any BlockTarget, chunk: UInt64) {
     self.source = source
@@ -28,10 +33,11 @@ struct SplicedStep: ~Copyable {
   ///
   /// `buffer`, which has room for a step, is used to look at its beginning.
   mutating func put(_ step: Step, _ buffer: inout Buffer) throws -> Bool {
-    guard !isOver, step.kept.isEmpty, target.takesPages(step.offset..<step.end), let ranges = try ranges(of: step)
-    else { return false }
-    guard let pipe = pipe ?? PagePipe(capacity: capacity) else { return giveUp() }
-    self.pipe = pipe
+    if case .closed = way { return false }
+    guard step.kept.isEmpty, target.takesPages(step.offset..<step.end), let ranges = try ranges(of: step) else {
+      return false
+    }
+    guard let pipe = openPipe() else { return giveUp() }
     var position = step.offset
     for range in ranges {
       var taken: UInt64 = 0
@@ -39,7 +45,7 @@ struct SplicedStep: ~Copyable {
         guard let count = pipe.take(range, from: taken) else { return giveUp() }
         if position == step.offset, taken == 0, try startsWithZeroes(step, &buffer) {
           // Likely all zero, which is for the target to make by itself. What waits in the pipe is dropped with it.
-          self.pipe = nil
+          way = .unopened
           return false
         }
         taken += count
@@ -59,10 +65,17 @@ struct SplicedStep: ~Copyable {
     return true
   }
 
+  /// The pipe to use; nil where the system has none.
+  private mutating func openPipe() -> PagePipe? {
+    if case .open(let pipe) = way { return pipe }
+    guard let pipe = PagePipe(capacity: capacity) else { return nil }
+    way = .open(pipe)
+    return pipe
+  }
+
   /// Goes back to copying, for this step and all that follow.
   private mutating func giveUp() -> Bool {
-    isOver = true
-    pipe = nil
+    way = .closed
     return false
   }
 

@@ -125,6 +125,17 @@ private struct ReadFailure: Error {}
     #expect(exchangeCount == 3)
   }
 
+  @Test func workersStartWithTheFirstPieceAndOnce() throws {
+    let starts = Monitor(0)
+    let workers = DecodingWorkers(count: 3) { starts.update { $0 += 1 } }
+    workers.join()
+    #expect(starts.update { $0 } == 0)
+    try workers.start()
+    try workers.start()
+    workers.join()
+    #expect(starts.update { $0 } == 3)
+  }
+
   @Test func noThreadIsLeftBehind() throws {
     let compressed = try filtered(Array(Self.image.prefix(500_000)), "bzip2 -1")
     func threads() -> [String] {

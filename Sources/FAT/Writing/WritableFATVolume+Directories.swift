@@ -65,8 +65,14 @@ extension WritableFATVolume {
     try stageDirectory(bytes, at: offset, cluster: cluster)
   }
 
-  /// Takes a file's entries away, first where its short one lies.
+  /// Takes a file out of a directory and its index.
   func delete(_ found: Directory.Found, from index: DirectoryIndex) throws {
+    try erase(found, of: index)
+    index.remove(found)
+  }
+
+  /// Marks a file's entries as deleted, first where its short one lies; the index is left as it is.
+  func erase(_ found: Directory.Found, of index: DirectoryIndex) throws {
     state.changes.takesAway = true
     let slots = Int(found.slots.lowerBound)..<Int(found.slots.upperBound)
     let unit = index.place(of: slots.upperBound - 1).offset / UInt64(volume.unit)
@@ -76,7 +82,6 @@ extension WritableFATVolume {
       let (offset, cluster) = index.place(of: slot)
       try stageDirectory([ShortEntry.Mark.deleted], at: offset, cluster: cluster)
     }
-    index.remove(found)
   }
 
   /// A directory's first cluster with its two entries.

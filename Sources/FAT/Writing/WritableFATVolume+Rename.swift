@@ -96,7 +96,7 @@ extension WritableFATVolume {
     // Both names may have the same short one, which is the new one's from now on.
     source.remove(found)
     try put(entry, longName: needsLong ? new : nil, into: slots, of: goal)
-    try delete(found, from: source)
+    try erase(found, of: source)
     if !isSame { try setParent(of: entry, to: newDirectory) }
     return file(slots, of: goal)
   }
